@@ -1,0 +1,43 @@
+export { openAes256Gcm, sealAes256Gcm } from './aes-256-gcm.ts'
+export type { Cache, CacheFactory, CacheOptions, EvictReason } from './contracts/cache.ts'
+export type { Call } from './contracts/call.ts'
+export type { Clock } from './contracts/clock.ts'
+export type { CryptoProvider, KeyHandle, PackedRows, RowMeta } from './contracts/crypto-provider.ts'
+export type { KeyManagementService } from './contracts/key-management-service.ts'
+export type { MaxKeyId, Metastore, MetastoreFinding, MetastoreReport } from './contracts/metastore.ts'
+export type { Secret, SecretFactory } from './contracts/secret.ts'
+export {
+  type CacheEvent,
+  channels,
+  type EventChannel,
+  type KeyEvent,
+  type TraceChannels,
+  type TraceContext,
+  type WarningEvent,
+} from './diagnostics.ts'
+export {
+  AbortedError,
+  AsherahError,
+  type AsherahErrorCode,
+  ClosedError,
+  CorruptRecordError,
+  DecryptionError,
+  FutureKeyError,
+  InvalidConfigError,
+  InvalidInputError,
+  KeyNotFoundError,
+  KmsError,
+  MetastoreError,
+  SecureMemoryError,
+  WrongPartitionError,
+} from './errors.ts'
+export { lruCache, simpleCache } from './internal/caches.ts'
+export { createHeapSecrets } from './internal/heap-secrets.ts'
+export { createNodeCrypto, type NodeCryptoOptions } from './internal/node-crypto.ts'
+export { checkKnownOptions, nearestName } from './internal/options.ts'
+export {
+  parseEnvelopeKeyRecord,
+  serializeEnvelopeKeyRecord,
+  validateEnvelopeKeyRecord,
+} from './internal/record-codec.ts'
+export type { DataRowRecord, EnvelopeKeyRecord, KeyMeta } from './types.ts'

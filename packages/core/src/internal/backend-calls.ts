@@ -1,0 +1,144 @@
+import { KEY_BYTES } from '../aes-256-gcm.ts'
+import type { Call } from '../contracts/call.ts'
+import type { KeyManagementService } from '../contracts/key-management-service.ts'
+import type { Metastore } from '../contracts/metastore.ts'
+import { channels, trace } from '../diagnostics.ts'
+import { AsherahError, DecryptionError, FutureKeyError, KmsError, MetastoreError } from '../errors.ts'
+import type { EnvelopeKeyRecord, KeyMeta } from '../types.ts'
+import { validateEnvelopeKeyRecord } from './record-codec.ts'
+import { abortedError } from './single-flight.ts'
+
+/** The metastore as core calls it: traced, its answers checked, its failures typed. */
+export interface MetastoreCalls {
+  /** The row of exactly this key, checked to be that, or null. */
+  load(key: KeyMeta, call: Call): Promise<EnvelopeKeyRecord | null>
+  /** The newest row not after `notAfter` (Unix seconds), or null. */
+  loadLatest(keyId: string, notAfter: number, call: Call): Promise<EnvelopeKeyRecord | null>
+  store(record: EnvelopeKeyRecord, call: Call): Promise<boolean>
+}
+
+/** The KMS as core calls it. */
+export interface KmsCalls {
+  encryptKey(key: Uint8Array, meta: KeyMeta, call: Call): Promise<Uint8Array>
+  decryptKey(record: EnvelopeKeyRecord, call: Call): Promise<Uint8Array>
+}
+
+/** Wraps a metastore. What it throws becomes a `MetastoreError`; errors of this library pass through. */
+export function createMetastoreCalls(metastore: Metastore): MetastoreCalls {
+  const { metastoreLoad, metastoreLoadLatest, metastoreStore } = channels.trace
+  const failed = (what: string, keyId: string, cause: unknown): Error =>
+    new MetastoreError(`the metastore could not ${what} ${JSON.stringify(keyId)}`, { cause })
+  return {
+    load(key, call) {
+      const { keyId, created } = key
+      return trace(metastoreLoad, { keyId, created }, () =>
+        guarded(
+          call,
+          (cause) => failed('load', keyId, cause),
+          async () => {
+            const row = await metastore.load(keyId, created, call)
+            return row === null ? null : validateEnvelopeKeyRecord(row, key)
+          },
+        ),
+      )
+    },
+    loadLatest(keyId, notAfter, call) {
+      return trace(metastoreLoadLatest, { keyId }, () =>
+        guarded(
+          call,
+          (cause) => failed('load the latest', keyId, cause),
+          async () => {
+            const row = await metastore.loadLatest(keyId, { ...call, notAfter })
+            if (row === null) return null
+            const latest = validateEnvelopeKeyRecord(row, { keyId, created: row.created })
+            if (latest.created > notAfter) {
+              throw new FutureKeyError(
+                `the latest key of ${JSON.stringify(keyId)} is dated ${isoTime(latest.created)}, beyond the allowed clock skew: ` +
+                  "check this machine's clock, and that the metastore honours notAfter",
+              )
+            }
+            return latest
+          },
+        ),
+      )
+    },
+    store(record, call) {
+      const { keyId, created } = record
+      return trace(metastoreStore, { keyId, created }, () =>
+        guarded(
+          call,
+          (cause) => failed('store', keyId, cause),
+          async () => {
+            const stored: unknown = await metastore.store(keyId, created, record, call)
+            if (typeof stored !== 'boolean') {
+              throw new TypeError(`store must return true (inserted) or false (already there), not ${typeof stored}`)
+            }
+            return stored
+          },
+        ),
+      )
+    },
+  }
+}
+
+/** Wraps a KMS. What it throws becomes a `KmsError`, and so does a key of a wrong shape. */
+export function createKmsCalls(kms: KeyManagementService): KmsCalls {
+  const { kmsEncryptKey, kmsDecryptKey } = channels.trace
+  const failed = (what: string, keyId: string, cause: unknown): Error =>
+    new KmsError(`the KMS could not ${what} system key ${JSON.stringify(keyId)}`, { cause })
+  return {
+    encryptKey(key, meta, call) {
+      const { keyId, created } = meta
+      return trace(kmsEncryptKey, { keyId, created }, () =>
+        guarded(
+          call,
+          (cause) => failed('encrypt', keyId, cause),
+          async () => {
+            const blob: unknown = await kms.encryptKey(key, { ...call, key: { keyId, created } })
+            if (!(blob instanceof Uint8Array) || blob.byteLength === 0)
+              throw new TypeError('encryptKey must return bytes')
+            return new Uint8Array(blob)
+          },
+        ),
+      )
+    },
+    decryptKey(record, call) {
+      const { keyId, created, revoked } = record
+      return trace(kmsDecryptKey, { keyId, created }, () =>
+        guarded(
+          call,
+          (cause) => failed('decrypt', keyId, cause),
+          async () => {
+            const key: unknown = await kms.decryptKey(record.encryptedKey, {
+              ...call,
+              key: { keyId, created },
+              revoked,
+            })
+            if (!(key instanceof Uint8Array)) throw new TypeError('decryptKey must return bytes')
+            if (key.byteLength !== KEY_BYTES) {
+              const length = key.byteLength
+              key.fill(0)
+              throw new TypeError(`decryptKey must return ${KEY_BYTES} bytes, not ${length}`)
+            }
+            return key
+          },
+        ),
+      )
+    },
+  }
+}
+
+async function guarded<T>(call: Call, wrap: (cause: unknown) => Error, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (call.signal?.aborted) throw abortedError(call.signal)
+    // A tag that fails inside the KMS's blob is the KMS's failure: DecryptionError is about records and their keys.
+    throw cause instanceof AsherahError && !(cause instanceof DecryptionError) ? cause : wrap(cause)
+  }
+}
+
+function isoTime(created: number): string {
+  const time = new Date(created * 1_000)
+  return Number.isNaN(time.getTime()) ? `${created} s` : time.toISOString()
+}

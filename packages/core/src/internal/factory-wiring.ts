@@ -1,0 +1,174 @@
+import type { MaxKeyId, Metastore } from '../contracts/metastore.ts'
+import { createCryptoPolicy } from '../crypto-policy.ts'
+import { InvalidConfigError, InvalidInputError } from '../errors.ts'
+import { createFactoryIds, type PartitionIds } from '../partition.ts'
+import type { SessionFactoryOptions } from '../session-factory.ts'
+import { createKmsCalls, createMetastoreCalls } from './backend-calls.ts'
+import { systemClock } from './clock.ts'
+import { createEnvelope } from './envelope.ts'
+import { createFreshnessRules } from './freshness.ts'
+import { createHeapSecrets } from './heap-secrets.ts'
+import { createKeyHierarchy } from './key-hierarchy.ts'
+import { createKeyRecovery } from './key-recovery.ts'
+import { createNodeCrypto } from './node-crypto.ts'
+import { createOperations, type Operations } from './operations.ts'
+import { checkKnownOptions } from './options.ts'
+import { DEFAULT_MAX_PLAINTEXT_BYTES } from './record-codec.ts'
+import { createSessionCache, type SessionLease } from './session-cache.ts'
+import { createSessionCore } from './session-core.ts'
+import { createUsageCounters } from './usage-counters.ts'
+
+/** A factory's inner parts. */
+export interface FactoryParts {
+  readonly operations: Operations
+  /** @throws InvalidInputError, ClosedError */
+  lease(partitionId: string): SessionLease
+  /** Takes every key out of use: those in use are wiped when their operation ends. */
+  detach(): void
+  /** Detaches, and closes the crypto provider that the factory made. */
+  wipe(): void
+}
+
+const OPTIONS = [
+  'service',
+  'product',
+  'metastore',
+  'kms',
+  'policy',
+  'crypto',
+  'secrets',
+  'clock',
+  'strictIds',
+  'recoveryRegionSuffixes',
+  'selfHealRecoveredKeys',
+  'uniformErrors',
+  'maxPlaintextBytes',
+  'randomPool',
+] as const satisfies readonly (keyof SessionFactoryOptions)[]
+
+const FLAGS = ['strictIds', 'selfHealRecoveredKeys', 'uniformErrors', 'randomPool'] as const
+/** V8's longest string bounds the wire text: 4/3 of this and a little more stays below 2^29. */
+const MAX_MAX_PLAINTEXT_BYTES = 2 ** 28
+
+/** Checks the options and puts a factory together. */
+export function wireFactory(options: SessionFactoryOptions): FactoryParts {
+  checkOptions(options)
+  const { metastore, clock = systemClock, maxPlaintextBytes = DEFAULT_MAX_PLAINTEXT_BYTES } = options
+  const policy = createCryptoPolicy(options.policy)
+  const ids = createFactoryIds({
+    service: options.service,
+    product: options.product,
+    regionSuffix: metastore.regionSuffix,
+    recoveryRegionSuffixes: options.recoveryRegionSuffixes ?? [],
+    strictIds: options.strictIds ?? false,
+  })
+  const secrets = options.secrets ?? createHeapSecrets()
+  const crypto = options.crypto ?? createNodeCrypto({ secrets, randomPool: options.randomPool ?? true })
+  const operations = createOperations('session factory')
+  const metastoreCalls = createMetastoreCalls(metastore)
+  const hierarchy = createKeyHierarchy({
+    policy,
+    clock,
+    freshness: createFreshnessRules(policy, clock),
+    metastore: metastoreCalls,
+    operations,
+    usageOf: createUsageCounters(),
+    ids,
+    crypto,
+    kms: createKmsCalls(options.kms),
+  })
+  const sharedKeys = policy.sharedIntermediateKeyCache ? hierarchy.createIntermediateKeys() : undefined
+  const recovery =
+    options.recoveryRegionSuffixes && createKeyRecovery(metastoreCalls, options.selfHealRecoveredKeys ?? false)
+
+  const sessions = createSessionCache(policy, clock, (partitionId) => {
+    const partition = ids.partition(partitionId)
+    checkKeyIdLength(partition, metastore.maxKeyId)
+    const keys = sharedKeys ?? hierarchy.createIntermediateKeys()
+    return createSessionCore({
+      partitionId,
+      envelope: createEnvelope({ ids: partition, keys, policy, clock, recovery }),
+      ownKeys: keys === sharedKeys ? undefined : keys,
+      crypto,
+      operations,
+      limits: { maxPlaintextBytes },
+      uniformErrors: options.uniformErrors ?? false,
+    })
+  })
+  const detach = (): void => {
+    sessions.close()
+    sharedKeys?.cache.close()
+    hierarchy.systemKeys.cache.close()
+  }
+  return {
+    operations,
+    lease(partitionId) {
+      operations.check()
+      return sessions.lease(partitionId)
+    },
+    detach,
+    wipe() {
+      detach()
+      if (options.crypto === undefined) crypto.close()
+      if (options.secrets === undefined) secrets.close()
+    },
+  }
+}
+
+function checkOptions(options: SessionFactoryOptions): void {
+  if (typeof options !== 'object' || options === null)
+    throw new InvalidConfigError('SessionFactory takes one object of options')
+  checkKnownOptions('SessionFactory', options, OPTIONS)
+  checkMethods('metastore', 'Metastore', options.metastore, ['load', 'loadLatest', 'store'])
+  checkMethods('kms', 'KeyManagementService', options.kms, ['encryptKey', 'decryptKey'])
+  if (options.crypto !== undefined) {
+    checkMethods('crypto', 'CryptoProvider', options.crypto, ['generateKey', 'importKey', 'encryptRow', 'decryptRow'])
+    for (const other of ['secrets', 'randomPool'] as const) {
+      if (options[other] !== undefined)
+        throw new InvalidConfigError(`option ${other} has no effect together with option crypto`)
+    }
+  }
+  if (options.secrets !== undefined)
+    checkMethods('secrets', 'SecretFactory', options.secrets, ['fromBytes', 'createRandom'])
+  if (options.clock !== undefined) checkMethods('clock', 'Clock', options.clock, ['now', 'monotonicMs'])
+  for (const name of FLAGS) {
+    const flag: unknown = options[name]
+    if (flag !== undefined && typeof flag !== 'boolean') {
+      throw new InvalidConfigError(`option ${name} is true or false, not of type ${typeof flag}`)
+    }
+  }
+  if (options.selfHealRecoveredKeys === true && options.recoveryRegionSuffixes === undefined) {
+    throw new InvalidConfigError('option selfHealRecoveredKeys needs recoveryRegionSuffixes, if only []')
+  }
+  const max: unknown = options.maxPlaintextBytes
+  if (
+    max !== undefined &&
+    !(typeof max === 'number' && Number.isSafeInteger(max) && max >= 0 && max <= MAX_MAX_PLAINTEXT_BYTES)
+  ) {
+    throw new InvalidConfigError(`option maxPlaintextBytes is a whole number from 0 to ${MAX_MAX_PLAINTEXT_BYTES}`)
+  }
+}
+
+function checkMethods(option: string, contract: string, value: unknown, methods: readonly string[]): void {
+  const isObject = typeof value === 'object' && value !== null
+  for (const method of methods) {
+    if (isObject && typeof Reflect.get(value, method) === 'function') continue
+    const found = isObject ? `lacks ${method}()` : `is ${value === undefined ? 'missing' : `of type ${typeof value}`}`
+    throw new InvalidConfigError(`option ${option} must be a ${contract}; it ${found}`)
+  }
+}
+
+function checkKeyIdLength({ intermediateKeyId }: PartitionIds, max: Metastore['maxKeyId']): void {
+  if (max === undefined || lengthIn(max.unit, intermediateKeyId) <= max.length) return
+  throw new InvalidInputError(
+    `the key id of this partition has ${lengthIn(max.unit, intermediateKeyId)} ${UNIT_NAMES[max.unit]}; ` +
+      `the metastore holds at most ${max.length}: use a shorter partition id`,
+  )
+}
+
+const UNIT_NAMES = { bytes: 'bytes of UTF-8', codePoints: 'characters', utf16: 'UTF-16 units' }
+
+function lengthIn(unit: MaxKeyId['unit'], text: string): number {
+  if (unit === 'bytes') return Buffer.byteLength(text)
+  return unit === 'utf16' ? text.length : [...text].length
+}

@@ -1,0 +1,65 @@
+import type { KeyHandle } from '../contracts/crypto-provider.ts'
+import type { KeyMeta } from '../types.ts'
+import type { Freshness } from './freshness.ts'
+
+/** What is known of one key's row. An intermediate key's entry shares the status of its system key. */
+export interface KeyStatus extends KeyMeta {
+  /** Final once true. */
+  revoked: boolean
+  /** Of this exact row; the freshness of "latest" is separate. */
+  readonly freshness: Freshness
+  /** Monotonic ms of the last `expiredOnRead`. */
+  notifiedAt: number
+}
+
+/** An unwrapped key, alive while it is cached or referenced. */
+export interface KeyEntry {
+  readonly keyId: string
+  readonly created: number
+  readonly cacheKey: string
+  readonly handle: KeyHandle
+  /** As the row has it: a re-check unwraps anew only when this has changed. */
+  readonly encryptedKey: Uint8Array
+  readonly status: KeyStatus
+  /** The status of the key that wraps this one. */
+  parent: KeyStatus | undefined
+  /** Operations that use the key now. */
+  references: number
+  /** No longer, or never, in a cache: the last reference closes the key. */
+  detached: boolean
+  /** Set while rotations of this expired key fail: when the next may be tried, and how many failed. */
+  rotation: { retryAt: number; failures: number } | undefined
+}
+
+/** How often a key was used for writing in this process. */
+export interface KeyUsage {
+  count: number
+}
+
+/** A key that may write. */
+export interface WriteKey {
+  readonly entry: KeyEntry
+  readonly usage: KeyUsage
+}
+
+/** The time first: it has digits only, so that no id and time can be read as another id and time. */
+export function cacheKeyOf(keyId: string, created: number): string {
+  return `${created}|${keyId}`
+}
+
+/** Keeps the key alive until {@link releaseKey}. */
+export function acquireKey(entry: KeyEntry): void {
+  entry.references += 1
+}
+
+/** Gives a reference back; the last one of a detached key wipes it. */
+export function releaseKey(entry: KeyEntry): void {
+  entry.references -= 1
+  if (entry.detached && entry.references === 0) entry.handle.close()
+}
+
+/** Takes the key out of use: it is wiped now, or when the last operation that uses it ends. */
+export function detachKey(entry: KeyEntry): void {
+  entry.detached = true
+  if (entry.references === 0) entry.handle.close()
+}

@@ -1,0 +1,143 @@
+import { WRAPPED_KEY_BYTES } from '../aes-256-gcm.ts'
+import type { CacheFactory } from '../contracts/cache.ts'
+import type { CryptoProvider } from '../contracts/crypto-provider.ts'
+import { CorruptRecordError, DecryptionError, KeyNotFoundError, WrongPartitionError } from '../errors.ts'
+import type { FactoryIds } from '../partition.ts'
+import type { EnvelopeKeyRecord, KeyMeta } from '../types.ts'
+import type { KmsCalls } from './backend-calls.ts'
+import { createKeyCache, type KeyCache } from './key-cache.ts'
+import { type KeyEntry, releaseKey } from './key-entry.ts'
+import { createKeyLevel, type KeyLevel, type LevelContext } from './key-level.ts'
+
+/** What the hierarchy of one factory is made of. */
+export interface HierarchyContext extends LevelContext {
+  readonly ids: FactoryIds
+  readonly crypto: CryptoProvider
+  readonly kms: KmsCalls
+}
+
+/** The keys of one factory. */
+export interface KeyHierarchy {
+  readonly systemKeys: KeyLevel
+  /** Intermediate keys over one more cache: a session's, or the factory's when it is shared. */
+  createIntermediateKeys(): KeyLevel
+}
+
+/** Wires the two levels: system keys under the KMS, intermediate keys under system keys. */
+export function createKeyHierarchy(context: HierarchyContext): KeyHierarchy {
+  const { policy, ids, crypto, kms } = context
+  const systemKeys = createKeyLevel(
+    {
+      kind: 'sk',
+      hasParent: () => true,
+      parentOf: async () => undefined,
+      refreshParent: async () => {},
+      async open(row, call) {
+        // The provider wipes the KMS's bytes, also when it refuses them.
+        return { handle: crypto.importKey(await kms.decryptKey(row, call)), parent: undefined }
+      },
+      async make(key, call) {
+        const handle = crypto.generateKey()
+        try {
+          const encryptedKey = await crypto.exportKey(handle, (bytes) => kms.encryptKey(bytes, key, call))
+          return { handle, encryptedKey, parent: undefined }
+        } catch (error) {
+          handle.close()
+          throw error
+        }
+      },
+    },
+    keyCache('sk', policy.cacheSystemKeys, policy.systemKeyCache, policy.systemKeyCacheMaxSize),
+    context,
+  )
+
+  /** The parent that an intermediate key's row names. */
+  const parentMeta = (row: EnvelopeKeyRecord): KeyMeta | undefined => {
+    const parent = row.parentKeyMeta
+    if (parent !== undefined && !ids.isOwnSystemKey(parent.keyId)) {
+      throw new WrongPartitionError(
+        `intermediate key ${JSON.stringify(row.keyId)} is wrapped by ${JSON.stringify(parent.keyId)}, which is not this factory's system key`,
+      )
+    }
+    return parent
+  }
+
+  /** The parent's status, by a reference that is given back: the caller needs no key. */
+  const statusOf = async (key: KeyMeta, signal: AbortSignal | undefined): Promise<KeyEntry['status']> => {
+    const entry = await systemKeys.exact(key, { ...(signal && { signal }) })
+    releaseKey(entry)
+    return entry.status
+  }
+
+  const createIntermediateKeys = (): KeyLevel =>
+    createKeyLevel(
+      {
+        kind: 'ik',
+        hasParent: (row) => parentMeta(row) !== undefined,
+        async parentOf(row, call) {
+          const parent = parentMeta(row)
+          if (parent === undefined) return null
+          try {
+            return await statusOf(parent, call.signal)
+          } catch (error) {
+            if (error instanceof KeyNotFoundError) return null
+            throw error
+          }
+        },
+        async refreshParent(entry, call) {
+          const { parent } = entry
+          if (parent === undefined || context.freshness.state(parent.freshness) === 'fresh') return
+          entry.parent = await statusOf(parent, call.signal)
+        },
+        async open(row, call) {
+          const parent = parentMeta(row)
+          if (parent === undefined) throw corrupt(row, 'has no ParentKeyMeta')
+          if (row.encryptedKey.byteLength !== WRAPPED_KEY_BYTES) {
+            throw corrupt(row, `has a Key of ${row.encryptedKey.byteLength} bytes instead of ${WRAPPED_KEY_BYTES}`)
+          }
+          const system = await systemKeys.exact(parent, call)
+          try {
+            return { handle: crypto.unwrapKey(row.encryptedKey, system.handle), parent: system.status }
+          } catch (cause) {
+            if (!(cause instanceof DecryptionError)) throw cause
+            throw new DecryptionError(
+              `intermediate key ${JSON.stringify(row.keyId)} created ${row.created} was altered, or wrapped by another system key`,
+              { cause },
+            )
+          } finally {
+            releaseKey(system)
+          }
+        },
+        async make(_key, call) {
+          const { entry: system } = await systemKeys.latest(ids.systemKeyId, call)
+          try {
+            const handle = crypto.generateKey()
+            try {
+              return { handle, encryptedKey: crypto.wrapKey(handle, system.handle), parent: system.status }
+            } catch (error) {
+              handle.close()
+              throw error
+            }
+          } finally {
+            releaseKey(system)
+          }
+        },
+      },
+      keyCache('ik', policy.cacheIntermediateKeys, policy.intermediateKeyCache, policy.intermediateKeyCacheMaxSize),
+      context,
+    )
+
+  return { systemKeys, createIntermediateKeys }
+}
+
+function keyCache(kind: 'sk' | 'ik', enabled: boolean, factory: CacheFactory, size: number): KeyCache {
+  const maxSize = factory.kind === 'simple' ? Number.POSITIVE_INFINITY : size
+  return createKeyCache({
+    kind,
+    createCache: enabled ? (onEvict) => factory.create<KeyEntry>({ maxSize, onEvict }) : undefined,
+  })
+}
+
+function corrupt(row: EnvelopeKeyRecord, what: string): CorruptRecordError {
+  return new CorruptRecordError(`the row of key ${JSON.stringify(row.keyId)} created ${row.created} ${what}`)
+}

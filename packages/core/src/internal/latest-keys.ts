@@ -1,0 +1,228 @@
+import { channels } from '../diagnostics.ts'
+import { AbortedError, FutureKeyError, KeyNotFoundError, MetastoreError } from '../errors.ts'
+import type { EnvelopeKeyRecord } from '../types.ts'
+import type { ExactKeys } from './exact-keys.ts'
+import { backOffMs } from './freshness.ts'
+import { acquired, type LatestKey } from './key-cache.ts'
+import { acquireKey, cacheKeyOf, releaseKey, type WriteKey } from './key-entry.ts'
+import type { KeyLevel, LevelTools, WriteCall } from './key-level.ts'
+import { createSingleFlight } from './single-flight.ts'
+
+/** Keys that may write. */
+export interface LatestKeys {
+  /** A key that may write, made if need be. The caller releases it. */
+  get: KeyLevel['latest']
+  /** Why a key may not write; undefined: it may. */
+  refusal(key: WriteKey): 'expired' | 'unusable' | undefined
+}
+
+/** Load the latest key or create one: steps 1 to 3 of encrypt in `key-hierarchy`. */
+export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKeys {
+  const { rules, cache, policy, clock, freshness, metastore, operations } = tools
+  const flights = createSingleFlight<WriteKey>(
+    (key) => acquireKey(key.entry),
+    (key) => releaseKey(key.entry),
+  )
+
+  /** The latest `created`, in Unix seconds, that this machine's clock believes. */
+  const notAfter = (): number => Math.floor((clock.now() + policy.clockSkewMs) / 1_000)
+  const isExpired = (created: number): boolean => clock.now() > created * 1_000 + policy.expireAfterMs
+  const maySkipExpiry = (call: WriteCall): boolean => policy.rotation === 'queued' && call.inline !== true
+
+  const refusal: LatestKeys['refusal'] = ({ entry, usage }) => {
+    const { parent } = entry
+    if (entry.status.revoked || parent?.revoked === true) return 'unusable'
+    if (usage.count >= policy.maxUsesPerKey || entry.created > notAfter()) return 'unusable'
+    return isExpired(entry.created) || (parent !== undefined && isExpired(parent.created)) ? 'expired' : undefined
+  }
+  const mayWrite = (key: WriteKey, call: WriteCall): boolean => {
+    const why = refusal(key)
+    return why === undefined || (why === 'expired' && maySkipExpiry(call))
+  }
+
+  /** A row that "latest" has shown, as a key that may write, with a reference; undefined: a new key has to be made. */
+  const writeKeyOf = async (
+    row: EnvelopeKeyRecord,
+    readStart: number,
+    call: WriteCall,
+  ): Promise<WriteKey | undefined> => {
+    // The parent's name before anything else: never create beside another service's key.
+    const hasParent = rules.hasParent(row)
+    if (row.revoked) {
+      const cached = cache.get(cacheKeyOf(row.keyId, row.created))
+      if (cached !== undefined) exact.noteRevoked(cached.status, row)
+      return undefined
+    }
+    if (!hasParent || (isExpired(row.created) && !maySkipExpiry(call))) return undefined
+    const parent = await rules.parentOf(row, call)
+    if (parent === null || parent?.revoked === true) return undefined
+    if (parent !== undefined && isExpired(parent.created) && !maySkipExpiry(call)) return undefined
+
+    const entry = await exact.entryOf(row, readStart, call)
+    entry.parent = parent
+    const key: LatestKey = { entry, usage: tools.usageOf(entry.cacheKey), freshness: freshness.since(readStart) }
+    if (mayWrite(key, call)) {
+      cache.setLatest(key)
+      return key
+    }
+    releaseKey(entry)
+    return undefined
+  }
+
+  const create = async (keyId: string, latest: EnvelopeKeyRecord | null, call: WriteCall): Promise<WriteKey> => {
+    const precision = policy.createDatePrecisionMs
+    const truncated = (Math.floor(clock.now() / precision) * precision) / 1_000
+    const created = latest === null ? truncated : Math.max(truncated, latest.created + 1)
+    if (created > notAfter()) {
+      throw new FutureKeyError(
+        `a key newer than the latest ${JSON.stringify(keyId)} would be dated beyond the allowed clock skew: check this machine's clock`,
+      )
+    }
+    const made = await rules.make({ keyId, created }, call)
+    let kept = false
+    try {
+      const { parent, encryptedKey } = made
+      const record: EnvelopeKeyRecord = {
+        keyId,
+        created,
+        encryptedKey,
+        revoked: false,
+        ...(parent && { parentKeyMeta: { keyId: parent.keyId, created: parent.created } }),
+      }
+      const storeStart = freshness.now()
+      let stored = false
+      let failure: unknown
+      try {
+        stored = await metastore.store(record, call)
+      } catch (error) {
+        if (error instanceof AbortedError) throw error
+        failure = error // the write may have landed before its answer was lost: look once more
+      }
+      if (!stored) return await winner(keyId, failure, call)
+      kept = true
+      const entry = exact.add(record, made, storeStart)
+      const key: LatestKey = { entry, usage: tools.usageOf(entry.cacheKey), freshness: freshness.since(storeStart) }
+      cache.setLatest(key)
+      if (channels.key.hasSubscribers) {
+        channels.key.publish({ event: latest === null ? 'created' : 'rotated', keyId, created })
+      }
+      return key
+    } finally {
+      if (!kept) made.handle.close()
+    }
+  }
+
+  /** The key that is there after `store` did not insert, or failed. It must be valid, and is never looped for. */
+  const winner = async (keyId: string, failure: unknown, call: WriteCall): Promise<WriteKey> => {
+    let found = 'is not there'
+    try {
+      const readStart = freshness.now()
+      const row = await metastore.loadLatest(keyId, notAfter(), call)
+      const key = row === null ? undefined : await writeKeyOf(row, readStart, { ...call, inline: true })
+      if (key !== undefined) return key
+      if (row !== null) found = 'is not valid for writing'
+    } catch (error) {
+      if (failure === undefined || error instanceof AbortedError) throw error
+    }
+    if (failure !== undefined) {
+      throw new MetastoreError(`the metastore could not store a new key ${JSON.stringify(keyId)}`, { cause: failure })
+    }
+    throw new MetastoreError(`the key ${JSON.stringify(keyId)} that another process stored ${found}`)
+  }
+
+  const load = async (keyId: string, call: WriteCall): Promise<WriteKey> => {
+    const readStart = freshness.now()
+    const stale = cache.latest(keyId)?.freshness
+    const row = await tools.reading(stale, () => metastore.loadLatest(keyId, notAfter(), call))
+    const key = row === null ? undefined : await writeKeyOf(row, readStart, call)
+    if (key !== undefined) return key
+    cache.dropLatest(keyId)
+    return create(keyId, row, call)
+  }
+
+  const fly = (keyId: string, call: WriteCall): Promise<WriteKey> => {
+    const { inline, signal } = call
+    // An inline rotation must not be answered by a flight that may keep the expired key.
+    return flights.run(flightOf(keyId, call), signal, (shared) =>
+      operations.track(load(keyId, { signal: shared, ...(inline !== undefined && { inline }) })),
+    )
+  }
+
+  /** The cached latest key, with a reference, if it may be used without reading its row first. */
+  const cachedKey = async (key: LatestKey, call: WriteCall): Promise<WriteKey | undefined> => {
+    const state = freshness.state(key.freshness)
+    if (state === 'wait' || !mayWrite(key, call)) return undefined
+    acquired(key)
+    let kept = false
+    try {
+      // Only the parent's row is read when only the parent is stale: once for all partitions.
+      await rules.refreshParent(key.entry, call)
+      kept = mayWrite(key, call)
+    } catch (error) {
+      // A parent that has vanished is no failure: the latest row is read, and a new key made.
+      if (!(error instanceof KeyNotFoundError)) throw error
+    } finally {
+      if (!kept) releaseKey(key.entry)
+    }
+    if (!kept) return undefined
+    const { keyId } = key.entry
+    if (state === 'revalidate' && freshness.now() >= key.freshness.retryAt && !flights.has(flightOf(keyId, {}))) {
+      tools.behind('REVALIDATION_FAILED', keyId, async () => releaseKey((await fly(keyId, {})).entry))
+    }
+    return key
+  }
+
+  /** Whether the parent alone allows the grace of a failed re-check. */
+  const parentMayGoOn = ({ entry: { parent } }: WriteKey): boolean =>
+    parent === undefined || freshness.state(parent.freshness) !== 'wait' || freshness.inGrace(parent.freshness)
+
+  const loadedKey = async (keyId: string, cached: LatestKey, call: WriteCall): Promise<WriteKey> => {
+    acquired(cached)
+    try {
+      return await fly(keyId, call)
+    } catch (error) {
+      const usable = mayWrite(cached, call) && parentMayGoOn(cached)
+      if (!usable || !tools.mayGoOn(error, cached.freshness, keyId)) throw error
+      return acquired(cached)
+    } finally {
+      releaseKey(cached.entry)
+    }
+  }
+
+  /** Queued rotation: an expired key is used once more, and one rotation runs behind. */
+  const rotateBehind = (key: WriteKey, call: WriteCall): WriteKey => {
+    if (!maySkipExpiry(call) || refusal(key) !== 'expired') return key
+    const { entry } = key
+    const { keyId } = entry
+    const inline = { inline: true }
+    if (flights.has(flightOf(keyId, inline)) || freshness.now() < (entry.rotation?.retryAt ?? 0)) return key
+    tools.behind('ROTATION_FAILED', keyId, async () => {
+      try {
+        releaseKey((await fly(keyId, inline)).entry)
+      } catch (error) {
+        const failures = (entry.rotation?.failures ?? 0) + 1
+        entry.rotation = { failures, retryAt: freshness.now() + backOffMs(failures) }
+        throw error
+      }
+    })
+    return key
+  }
+
+  return {
+    refusal,
+    async get(keyId, call) {
+      const cached = cache.latest(keyId)
+      const usable = cached && (await cachedKey(cached, call))
+      if (usable !== undefined) {
+        tools.publish('hit', keyId)
+        return rotateBehind(usable, call)
+      }
+      tools.publish(cached === undefined ? 'miss' : 'stale', keyId)
+      return rotateBehind(cached === undefined ? await fly(keyId, call) : await loadedKey(keyId, cached, call), call)
+    },
+  }
+}
+
+function flightOf(keyId: string, call: WriteCall): string {
+  return call.inline === true ? `inline|${keyId}` : `latest|${keyId}`
+}

@@ -1,0 +1,140 @@
+import type { Cache } from '../contracts/cache.ts'
+import type { Clock } from '../contracts/clock.ts'
+import type { CryptoPolicy } from '../crypto-policy.ts'
+import { type CacheEvent, channels } from '../diagnostics.ts'
+import type { SessionCore } from './session-core.ts'
+
+/** A core and who uses it. */
+interface SharedSession {
+  readonly core: SessionCore
+  uses: number
+  cached: boolean
+  /** Monotonic ms of the last release. */
+  idleSince: number
+}
+
+/** A use of a core; giving it back is idempotent. */
+export interface SessionLease {
+  readonly core: SessionCore
+  release(): void
+}
+
+/** Gives sessions their cores: shared ones by partition, or one each. */
+export interface SessionCache {
+  readonly size: number
+  lease(partitionId: string): SessionLease
+  /** Closes every core that nobody uses, and the others when their last user gives them back. */
+  close(): void
+}
+
+/** How many idle sessions one `lease` looks at: expiry needs no timer and no pass over all. */
+const SWEEP = 2
+
+/** @param open Makes the core of a partition. */
+export function createSessionCache(
+  policy: CryptoPolicy,
+  clock: Clock,
+  open: (partitionId: string) => SessionCore,
+): SessionCache {
+  if (!policy.cacheSessions) return createUnshared(open)
+  const { sessionCache, sessionCacheTtlMs } = policy
+  /** Idle sessions, the longest idle first. */
+  const idle = new Map<string, SharedSession>()
+  const publish = (event: CacheEvent['event'], keyId: string): void => {
+    if (channels.cache.hasSubscribers) channels.cache.publish({ cache: 'session', event, keyId })
+  }
+  const cache: Cache<SharedSession> = sessionCache.create({
+    maxSize: sessionCache.kind === 'simple' ? Number.POSITIVE_INFINITY : policy.sessionCacheMaxSize,
+    onEvict(partitionId, session, why) {
+      session.cached = false
+      if (idle.get(partitionId) === session) idle.delete(partitionId)
+      if (session.uses === 0) session.core.close()
+      if (why === 'evict') publish('evict', partitionId)
+    },
+  })
+  const isExpired = (session: SharedSession): boolean =>
+    session.uses === 0 && clock.monotonicMs() - session.idleSince > sessionCacheTtlMs
+  const sweep = (): void => {
+    let looked = 0
+    for (const [partitionId, session] of idle) {
+      if (looked === SWEEP || !isExpired(session)) return
+      looked += 1
+      cache.delete(partitionId)
+    }
+  }
+
+  const add = (partitionId: string): SharedSession => {
+    // The use is counted first: a cache that declines the session must not close it.
+    const session = { core: open(partitionId), uses: 1, cached: true, idleSince: clock.monotonicMs() }
+    cache.set(partitionId, session)
+    return session
+  }
+  const use = (partitionId: string): SharedSession => {
+    const found = cache.get(partitionId)
+    if (found !== undefined && !isExpired(found)) {
+      found.uses += 1
+      idle.delete(partitionId)
+      publish('hit', partitionId)
+      return found
+    }
+    publish(found === undefined ? 'miss' : 'stale', partitionId)
+    if (found !== undefined) cache.delete(partitionId)
+    return add(partitionId)
+  }
+  const release = (partitionId: string, session: SharedSession): void => {
+    session.uses -= 1
+    if (session.uses > 0) return
+    if (!session.cached) {
+      session.core.close()
+      return
+    }
+    session.idleSince = clock.monotonicMs()
+    idle.delete(partitionId)
+    idle.set(partitionId, session)
+  }
+
+  return {
+    get size() {
+      return cache.size
+    },
+    lease(partitionId) {
+      sweep()
+      const session = use(partitionId)
+      return once(session.core, () => release(partitionId, session))
+    },
+    close: () => cache.close(),
+  }
+}
+
+function createUnshared(open: (partitionId: string) => SessionCore): SessionCache {
+  const cores = new Set<SessionCore>()
+  const end = (core: SessionCore): void => {
+    core.close()
+    cores.delete(core)
+  }
+  return {
+    get size() {
+      return cores.size
+    },
+    lease(partitionId) {
+      const core = open(partitionId)
+      cores.add(core)
+      return once(core, () => end(core))
+    },
+    close() {
+      for (const core of cores) end(core)
+    },
+  }
+}
+
+function once(core: SessionCore, release: () => void): SessionLease {
+  let released = false
+  return {
+    core,
+    release() {
+      if (released) return
+      released = true
+      release()
+    },
+  }
+}

@@ -1,0 +1,165 @@
+import type { Clock } from './contracts/clock.ts'
+import type { CryptoProvider } from './contracts/crypto-provider.ts'
+import type { KeyManagementService } from './contracts/key-management-service.ts'
+import type { Metastore } from './contracts/metastore.ts'
+import type { SecretFactory } from './contracts/secret.ts'
+import type { CryptoPolicyOptions } from './crypto-policy.ts'
+import { channels } from './diagnostics.ts'
+import { ClosedError, InvalidConfigError } from './errors.ts'
+import { type FactoryParts, wireFactory } from './internal/factory-wiring.ts'
+import type { SessionLease } from './internal/session-cache.ts'
+import { Session } from './session.ts'
+import {
+  bytesPayload,
+  bytesRecord,
+  type JsonValue,
+  jsonPayload,
+  jsonRecord,
+  type TypedSession,
+  typedSession,
+} from './typed-session.ts'
+import type { DataRowRecordJson } from './types.ts'
+
+/** What a {@link SessionFactory} is made of. */
+export interface SessionFactoryOptions {
+  /** Names the service; part of every key id. */
+  readonly service: string
+  /** Names the product; part of every key id. */
+  readonly product: string
+  /** Where wrapped keys are kept. The caller's: the factory never closes it. */
+  readonly metastore: Metastore
+  /** What wraps system keys. The caller's. */
+  readonly kms: KeyManagementService
+  /** How keys age and are cached; each option has a default. */
+  readonly policy?: CryptoPolicyOptions
+  /** What touches key bytes. The caller's. Default: node:crypto over `secrets`. */
+  readonly crypto?: CryptoProvider
+  /** Where core's own crypto keeps keys; not together with `crypto`. The caller's. Default: the heap, wiped on close. */
+  readonly secrets?: SecretFactory
+  /** Default: the system's clocks. */
+  readonly clock?: Clock
+  /** Refuse `_` in service, product and suffixes, so that no two factories of a metastore share an id. Default false. */
+  readonly strictIds?: boolean
+  /** Suffixes of other regions, whose records are read too; given, even as `[]`, missing keys are looked for. Default: none. */
+  readonly recoveryRegionSuffixes?: readonly string[]
+  /** Copy a key found in another region to where the record looks for it. Default false: a read never writes. */
+  readonly selfHealRecoveredKeys?: boolean
+  /** Wrong partition, missing key and failed tag are one error with one message; the detail goes to `asherah:warning`. Default false. */
+  readonly uniformErrors?: boolean
+  /** The longest payload, in bytes. Default 64 MiB. */
+  readonly maxPlaintextBytes?: number
+  /** Draw random bytes 4 KiB at a time; not together with `crypto`. Default true. */
+  readonly randomPool?: boolean
+}
+
+/** Options of {@link SessionFactory.close}. */
+export interface CloseOptions {
+  /** How long to wait for operations in flight, in ms. Default 30,000. */
+  readonly timeoutMs?: number
+}
+
+const DEFAULT_CLOSE_TIMEOUT_MS = 30_000
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
+
+/**
+ * Makes sessions for the partitions of one service and product. Make one for the process, and close it at the end.
+ *
+ * @example
+ * ```ts
+ * const factory = new SessionFactory({ service: 'billing', product: 'shop', metastore, kms })
+ * const session = factory.getSession('shopper-123')
+ * const record = await session.encrypt(new TextEncoder().encode('4111 1111'))
+ * const again = await session.decrypt(JSON.stringify(record))
+ * session.close()
+ * await factory.close()
+ * ```
+ */
+export class SessionFactory implements AsyncDisposable {
+  readonly #parts: FactoryParts
+  /** Gives back what a session held that was dropped without `close`. */
+  readonly #dropped: FinalizationRegistry<SessionLease>
+  readonly #forget: (session: Session) => void
+  #closing: Promise<void> | undefined
+
+  /** @throws InvalidConfigError for an unknown, missing or bad option. */
+  constructor(options: SessionFactoryOptions) {
+    this.#parts = wireFactory(options)
+    this.#dropped = new FinalizationRegistry((lease) => {
+      lease.release()
+      if (!channels.warning.hasSubscribers) return
+      channels.warning.publish({ code: 'SESSION_NOT_CLOSED', message: 'a session was dropped without close()' })
+    })
+    this.#forget = (session) => this.#dropped.unregister(session)
+  }
+
+  /**
+   * A session for one partition: a tenant, a user, whatever must not read another's records.
+   *
+   * @param partitionId Taken verbatim: no normalization, no case folding. At most 4,096 bytes of UTF-8, or what the metastore allows.
+   * @throws InvalidInputError, ClosedError
+   */
+  getSession(partitionId: string): Session {
+    const lease = this.#parts.lease(partitionId)
+    const session = new Session(lease, this.#forget)
+    this.#dropped.register(session, lease, session)
+    return session
+  }
+
+  /** A session of bytes, whose records are the wire text's bytes. */
+  getSessionBytes(partitionId: string): TypedSession<Uint8Array, Uint8Array> {
+    return typedSession(this.getSession(partitionId), bytesPayload, bytesRecord)
+  }
+
+  /** A session of JSON values, whose records are the wire text's bytes. */
+  getSessionJson(partitionId: string): TypedSession<JsonValue, Uint8Array> {
+    return typedSession(this.getSession(partitionId), jsonPayload, bytesRecord)
+  }
+
+  /** A session of bytes, whose records are objects in wire form. */
+  getSessionBytesAsJson(partitionId: string): TypedSession<Uint8Array, DataRowRecordJson> {
+    return typedSession(this.getSession(partitionId), bytesPayload, jsonRecord)
+  }
+
+  /** A session of JSON values, whose records are objects in wire form. */
+  getSessionJsonAsJson(partitionId: string): TypedSession<JsonValue, DataRowRecordJson> {
+    return typedSession(this.getSession(partitionId), jsonPayload, jsonRecord)
+  }
+
+  /**
+   * Refuses new calls at once, waits for those in flight, then wipes every key; idempotent. The metastore, the KMS and a
+   * `crypto` or `secrets` that was given stay open.
+   *
+   * @throws ClosedError at the deadline, with the count of what still runs: its keys are wiped as it ends.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    const { timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = options
+    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+      return Promise.reject(new InvalidConfigError(`close option timeoutMs is a number of ms ≥ 0, not ${timeoutMs}`))
+    }
+    this.#closing ??= this.#close(Math.min(timeoutMs, MAX_TIMEOUT_MS))
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const { operations, wipe } = this.#parts
+    operations.close()
+    const idle = operations.idle().then(wipe)
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), timeoutMs)
+    })
+    const first = await Promise.race([idle, deadline])
+    clearTimeout(timer)
+    if (first !== 'late') return
+    const count = operations.active
+    this.#parts.detach()
+    throw new ClosedError(
+      `the session factory is closed, but ${count} operation${count === 1 ? '' : 's'} still ran after ${timeoutMs} ms: ` +
+        'each key is wiped when its operation ends',
+    )
+  }
+}

@@ -1,0 +1,107 @@
+import type { Call } from './contracts/call.ts'
+import type { Persistence } from './contracts/persistence.ts'
+import { ClosedError } from './errors.ts'
+import { loadRecord, type StoreArguments, storeRecord } from './internal/persisted.ts'
+import type { SessionLease } from './internal/session-cache.ts'
+import type { DataRowRecord, DataRowRecordInput } from './types.ts'
+
+/**
+ * Encrypts and decrypts for one partition. `SessionFactory.getSession` makes it.
+ *
+ * Sessions are cheap, and any number of calls may run at once. `close` gives the session back; calls in flight end first.
+ */
+export class Session implements Disposable {
+  readonly #lease: SessionLease
+  readonly #onClose: (session: Session) => void
+  #closed = false
+
+  /** @internal */
+  constructor(lease: SessionLease, onClose: (session: Session) => void) {
+    this.#lease = lease
+    this.#onClose = onClose
+  }
+
+  /** The partition id that the session was asked for. */
+  get partitionId(): string {
+    return this.#lease.core.partitionId
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /**
+   * Encrypts a payload under a fresh data row key.
+   *
+   * @param plaintext The bytes as they are now; empty is valid. At most the factory's `maxPlaintextBytes`.
+   * @returns The record; `JSON.stringify` of it is the wire text.
+   * @throws InvalidInputError, MetastoreError, KmsError, WrongPartitionError, DecryptionError, FutureKeyError,
+   * CorruptRecordError, AbortedError, ClosedError
+   */
+  async encrypt(plaintext: Uint8Array, options: Call = {}): Promise<DataRowRecord> {
+    this.#checkOpen()
+    return this.#lease.core.encrypt(plaintext, options)
+  }
+
+  /** As {@link encrypt}, straight to the wire text: the quickest form. */
+  async encryptToJson(plaintext: Uint8Array, options: Call = {}): Promise<string> {
+    this.#checkOpen()
+    return this.#lease.core.encryptToJson(plaintext, options)
+  }
+
+  /**
+   * Decrypts a record of this partition, in any of its forms.
+   *
+   * @returns The plaintext in memory of its own.
+   * @throws InvalidInputError, WrongPartitionError, KeyNotFoundError, DecryptionError, CorruptRecordError, MetastoreError,
+   * KmsError, AbortedError, ClosedError
+   */
+  async decrypt(record: DataRowRecordInput, options: Call = {}): Promise<Uint8Array> {
+    this.#checkOpen()
+    return this.#lease.core.decrypt(record, options)
+  }
+
+  /**
+   * Loads a record from the application's store and decrypts it.
+   *
+   * @returns undefined when nothing is stored under the key.
+   */
+  async load(
+    key: string,
+    persistence: Pick<Persistence<DataRowRecordInput>, 'load'>,
+    options: Call = {},
+  ): Promise<Uint8Array | undefined> {
+    this.#checkOpen()
+    return loadRecord(this, key, persistence, options)
+  }
+
+  /** Encrypts a payload and stores the record under a key that the persistence makes. @returns the key. */
+  store(payload: Uint8Array, persistence: Pick<Persistence<DataRowRecord>, 'store'>, options?: Call): Promise<string>
+  /** Encrypts a payload and stores the record under `key`. @returns the key. */
+  store(
+    key: string,
+    payload: Uint8Array,
+    persistence: Pick<Persistence<DataRowRecord>, 'store'>,
+    options?: Call,
+  ): Promise<string>
+  async store(...given: StoreArguments<Uint8Array, DataRowRecord>): Promise<string> {
+    this.#checkOpen()
+    return storeRecord(this, given)
+  }
+
+  /** Gives the session back; idempotent. Never waits. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#lease.release()
+    this.#onClose(this)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ClosedError('the session is closed')
+  }
+}

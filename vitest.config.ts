@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config'
+
+// Packages are tested from their sources: the `asherah-source` condition of each `exports` map points there.
+const conditions = ['asherah-source', 'node', 'import', 'module', 'default']
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    include: ['{packages,apps}/*/test/**/*.test.ts', 'interop/test/**/*.test.ts', 'tooling/test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 120_000,
+    // Two cores: more workers only make timing-sensitive tests (child processes, servers) slower.
+    maxWorkers: 2,
+  },
+})
