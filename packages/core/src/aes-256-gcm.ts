@@ -14,6 +14,7 @@ export const OVERHEAD_BYTES: number = TAG_BYTES + NONCE_BYTES
 export const WRAPPED_KEY_BYTES: number = KEY_BYTES + OVERHEAD_BYTES
 
 const ALGORITHM = 'aes-256-gcm'
+/** Fixes the length of the tag, so that a shorter one is refused. */
 const OPTIONS = { authTagLength: TAG_BYTES }
 
 /** A key as node:crypto takes it. */
@@ -48,7 +49,7 @@ export function openAes256Gcm(blob: Uint8Array, key: Uint8Array): Uint8Array {
 
 /** Seals into `target`, which is `plaintext.byteLength + 28` bytes. The caller answers for the nonce being fresh. */
 export function sealInto(target: Uint8Array, plaintext: Uint8Array, key: CipherKey, nonce: Uint8Array): void {
-  const cipher = createCipheriv(ALGORITHM, key, nonce, OPTIONS)
+  const cipher = createCipheriv(ALGORITHM, key, nonce)
   const length = plaintext.byteLength
   if (length > 0) target.set(cipher.update(plaintext), 0)
   cipher.final()
@@ -97,9 +98,9 @@ function probeKeyObject(): boolean {
   let object = Number.POSITIVE_INFINITY
   for (let i = 0; i < 32; i++) {
     const start = performance.now()
-    createCipheriv(ALGORITHM, key, nonce, OPTIONS)
+    createCipheriv(ALGORITHM, key, nonce)
     const middle = performance.now()
-    createCipheriv(ALGORITHM, createSecretKey(key), nonce, OPTIONS)
+    createCipheriv(ALGORITHM, createSecretKey(key), nonce)
     // The minimum: one undisturbed sample of each form decides.
     raw = Math.min(raw, middle - start)
     object = Math.min(object, performance.now() - middle)

@@ -25,15 +25,3 @@ export function adhocPersistence<D>(
     },
   }
 }
-
-/** Whether a value can be asked to load and store. */
-export function isPersistence(value: unknown): boolean {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'load' in value &&
-    typeof value.load === 'function' &&
-    'store' in value &&
-    typeof value.store === 'function'
-  )
-}

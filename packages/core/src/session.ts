@@ -5,6 +5,8 @@ import { loadRecord, type StoreArguments, storeRecord } from './internal/persist
 import type { SessionLease } from './internal/session-cache.ts'
 import type { DataRowRecord, DataRowRecordInput } from './types.ts'
 
+const NO_OPTIONS: Call = {}
+
 /**
  * Encrypts and decrypts for one partition. `SessionFactory.getSession` makes it.
  *
@@ -38,15 +40,17 @@ export class Session implements Disposable {
    * @throws InvalidInputError, MetastoreError, KmsError, WrongPartitionError, DecryptionError, FutureKeyError,
    * CorruptRecordError, AbortedError, ClosedError
    */
-  async encrypt(plaintext: Uint8Array, options: Call = {}): Promise<DataRowRecord> {
+  async encrypt(plaintext: Uint8Array, options: Call = NO_OPTIONS): Promise<DataRowRecord> {
     this.#checkOpen()
-    return this.#lease.core.encrypt(plaintext, options)
+    const { core } = this.#lease
+    return core.tryEncrypt(plaintext, options) ?? core.encrypt(plaintext, options)
   }
 
   /** As {@link encrypt}, straight to the wire text: the quickest form. */
-  async encryptToJson(plaintext: Uint8Array, options: Call = {}): Promise<string> {
+  async encryptToJson(plaintext: Uint8Array, options: Call = NO_OPTIONS): Promise<string> {
     this.#checkOpen()
-    return this.#lease.core.encryptToJson(plaintext, options)
+    const { core } = this.#lease
+    return core.tryEncryptToJson(plaintext, options) ?? core.encryptToJson(plaintext, options)
   }
 
   /**
@@ -56,9 +60,10 @@ export class Session implements Disposable {
    * @throws InvalidInputError, WrongPartitionError, KeyNotFoundError, DecryptionError, CorruptRecordError, MetastoreError,
    * KmsError, AbortedError, ClosedError
    */
-  async decrypt(record: DataRowRecordInput, options: Call = {}): Promise<Uint8Array> {
+  async decrypt(record: DataRowRecordInput, options: Call = NO_OPTIONS): Promise<Uint8Array> {
     this.#checkOpen()
-    return this.#lease.core.decrypt(record, options)
+    const { core } = this.#lease
+    return core.tryDecrypt(record, options) ?? core.decrypt(record, options)
   }
 
   /**

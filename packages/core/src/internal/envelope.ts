@@ -21,14 +21,14 @@ export interface EnvelopeContext {
 }
 
 /** How a row is written: with a key that is held while the function runs. */
-export type SealRow<T> = (intermediateKey: KeyHandle, meta: RowMeta) => T
+export type SealRow<T> = (intermediateKey: KeyHandle, plaintext: Uint8Array, meta: RowMeta) => T
 /** How a row is read: with a key that is held while the function runs. */
 export type OpenRow = (intermediateKey: KeyHandle) => Uint8Array
 
 /** The DRK → IK → SK algorithm for one partition. The `try` forms answer in this tick or say that I/O is needed. */
 export interface Envelope {
-  trySeal<T>(seal: SealRow<T>): { readonly value: T } | undefined
-  seal<T>(seal: SealRow<T>, call: Call): Promise<T>
+  trySeal<T>(plaintext: Uint8Array, seal: SealRow<T>): T | undefined
+  seal<T>(plaintext: Uint8Array, seal: SealRow<T>, call: Call): Promise<T>
   /** @throws WrongPartitionError before anything is loaded. */
   checkPartition(parentKeyId: string): void
   tryOpen(parentKeyId: string, parentCreated: number, open: OpenRow): Uint8Array | undefined
@@ -42,10 +42,10 @@ export function createEnvelope(context: EnvelopeContext): Envelope {
   /** Kept between rows: the parent's name is the same object for each row under one key. */
   let lastParent: KeyMeta = { keyId, created: 0 }
 
-  const sealWith = <T>({ entry, usage }: WriteKey, seal: SealRow<T>): T => {
+  const sealWith = <T>({ entry, usage }: WriteKey, plaintext: Uint8Array, seal: SealRow<T>): T => {
     usage.count += 1
     if (lastParent.created !== entry.created) lastParent = { keyId, created: entry.created }
-    return seal(entry.handle, { created: Math.floor(clock.now() / 1_000), parentKeyMeta: lastParent })
+    return seal(entry.handle, plaintext, { created: Math.floor(clock.now() / 1_000), parentKeyMeta: lastParent })
   }
 
   const openWith = (entry: KeyEntry, open: OpenRow): Uint8Array => {
@@ -68,14 +68,14 @@ export function createEnvelope(context: EnvelopeContext): Envelope {
   }
 
   return {
-    trySeal(seal) {
+    trySeal(plaintext, seal) {
       const key = keys.tryLatest(keyId)
-      return key === undefined ? undefined : { value: sealWith(key, seal) }
+      return key === undefined ? undefined : sealWith(key, plaintext, seal)
     },
-    async seal(seal, call) {
+    async seal(plaintext, seal, call) {
       const key = await keys.latest(keyId, call)
       try {
-        return sealWith(key, seal)
+        return sealWith(key, plaintext, seal)
       } finally {
         releaseKey(key.entry)
       }

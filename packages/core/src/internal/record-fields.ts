@@ -102,7 +102,7 @@ export function detached(text: string): string {
 
 /** What a value is, for messages: never what it holds. */
 export function kindOf(value: unknown): string {
-  if (value === null) return 'null'
+  if (value === null || value === undefined) return `${value}`
   if (isUint8Array(value)) return 'bytes'
   const kind = typeof value
   return kind === 'object' ? 'an object' : `a ${kind}`

@@ -3,13 +3,13 @@ import type { Call } from '../contracts/call.ts'
 import type { CryptoProvider, KeyHandle } from '../contracts/crypto-provider.ts'
 import { channels, isTraced, trace } from '../diagnostics.ts'
 import { AsherahError, type AsherahErrorCode, DecryptionError, InvalidInputError } from '../errors.ts'
-import type { DataRowRecord, DataRowRecordInput, KeyMeta } from '../types.ts'
+import type { DataRowRecord, DataRowRecordInput } from '../types.ts'
 import { type Envelope, openRow, type SealRow } from './envelope.ts'
 import type { KeyLevel } from './key-level.ts'
 import type { Operations } from './operations.ts'
 import {
   createDataRowRecord,
-  decodeBase64,
+  decodeBase64Pooled,
   decodeDataRowRecordText,
   parseDataRowRecord,
   type RecordLimits,
@@ -30,11 +30,18 @@ export interface SessionCoreContext {
   readonly uniformErrors: boolean
 }
 
-/** Encrypts and decrypts for one partition, for one session or for all that share it. */
+/**
+ * Encrypts and decrypts for one partition, for one session or for all that share it.
+ *
+ * The `try` forms are the hot path: they answer in this tick, or give undefined when a key must be loaded or somebody traces.
+ */
 export interface SessionCore {
   readonly partitionId: string
+  tryEncrypt(plaintext: Uint8Array, call: Call): DataRowRecord | undefined
   encrypt(plaintext: Uint8Array, call: Call): Promise<DataRowRecord>
+  tryEncryptToJson(plaintext: Uint8Array, call: Call): string | undefined
   encryptToJson(plaintext: Uint8Array, call: Call): Promise<string>
+  tryDecrypt(record: DataRowRecordInput, call: Call): Uint8Array | undefined
   decrypt(record: DataRowRecordInput, call: Call): Promise<Uint8Array>
   /** Wipes the session's own keys; those in use, when their operation ends. */
   close(): void
@@ -52,68 +59,57 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
   const { partitionId, envelope, crypto, operations, limits } = context
   const { encrypt: encryptTrace, decrypt: decryptTrace } = channels.trace
 
-  const sealRecord = (plaintext: Uint8Array): SealRow<DataRowRecord> => {
-    return (key, { created, parentKeyMeta }) => {
-      const { encryptedKey, data } = crypto.encryptRow(key, plaintext)
-      return createDataRowRecord({ key: { created, encryptedKey, parentKeyMeta }, data })
-    }
+  const sealRecord: SealRow<DataRowRecord> = (key, plaintext, { created, parentKeyMeta }) => {
+    const { encryptedKey, data } = crypto.encryptRow(key, plaintext)
+    return createDataRowRecord({ key: { created, encryptedKey, parentKeyMeta }, data })
   }
-  const sealJson = (plaintext: Uint8Array): SealRow<string> => {
-    return (key, meta) => {
-      if (crypto.encryptRowJson !== undefined) return crypto.encryptRowJson(key, plaintext, meta)
-      return JSON.stringify(sealRecord(plaintext)(key, meta))
-    }
-  }
+  const sealJson: SealRow<string> = (key, plaintext, meta) =>
+    crypto.encryptRowJson?.(key, plaintext, meta) ?? JSON.stringify(sealRecord(key, plaintext, meta))
 
-  const sealTraced = async <T>(
-    plaintext: Uint8Array,
-    form: (plaintext: Uint8Array) => SealRow<T>,
-    call: Call,
-  ): Promise<T> => {
-    const sealed = envelope.trySeal(form(plaintext))
-    if (sealed !== undefined) return sealed.value
-    return operations.run(async () => {
-      // The caller may change his bytes while a key is loaded; what was there when he called is encrypted.
-      const snapshot = new Uint8Array(plaintext)
-      try {
-        return await envelope.seal(form(snapshot), call)
-      } finally {
-        snapshot.fill(0)
-      }
-    })
-  }
-  const seal = async <T>(input: Uint8Array, form: (plaintext: Uint8Array) => SealRow<T>, call: Call): Promise<T> => {
+  const accept = (plaintext: Uint8Array, call: Call): Uint8Array => {
     operations.check()
     checkNotAborted(call.signal)
-    const plaintext = checkPlaintext(input, limits)
-    if (!isTraced(encryptTrace)) return sealTraced(plaintext, form, call)
-    return trace(encryptTrace, { partitionId, size: plaintext.byteLength }, () => sealTraced(plaintext, form, call))
+    return checkPlaintext(plaintext, limits)
+  }
+  const trySeal = <T>(plaintext: Uint8Array, form: SealRow<T>, call: Call): T | undefined =>
+    isTraced(encryptTrace) ? undefined : envelope.trySeal(accept(plaintext, call), form)
+  const seal = async <T>(plaintext: Uint8Array, form: SealRow<T>, call: Call): Promise<T> => {
+    // The caller may change the bytes while a key is loaded; what was there at the call is encrypted.
+    const snapshot = new Uint8Array(accept(plaintext, call))
+    try {
+      return await operations.run(() =>
+        trace(encryptTrace, { partitionId, size: snapshot.byteLength }, () => envelope.seal(snapshot, form, call)),
+      )
+    } finally {
+      snapshot.fill(0)
+    }
   }
 
-  const openText = async (json: string, call: Call): Promise<Uint8Array> => {
+  const tryOpenText = (json: string): Uint8Array | undefined => {
     const scanned = scanDataRowRecord(json, limits)
-    if (scanned === undefined) return openRecord(parseDataRowRecord(json, limits), call)
+    if (scanned === undefined) return undefined
     envelope.checkPartition(scanned.parentKeyId)
-    const open = textOpener(crypto, json, scanned)
-    const plaintext = envelope.tryOpen(scanned.parentKeyId, scanned.parentCreated, open)
-    if (plaintext !== undefined) return plaintext
-    return openCold({ keyId: scanned.parentKeyId, created: scanned.parentCreated }, open, call)
+    return envelope.tryOpen(scanned.parentKeyId, scanned.parentCreated, textOpener(crypto, json, scanned))
   }
-  const openRecord = async ({ key, data }: DataRowRecord, call: Call): Promise<Uint8Array> => {
-    const { keyId, created } = key.parentKeyMeta
-    envelope.checkPartition(keyId)
-    const open = (handle: KeyHandle): Uint8Array => openRow(crypto, handle, key.encryptedKey, data)
-    return envelope.tryOpen(keyId, created, open) ?? openCold({ keyId, created }, open, call)
-  }
-  const openCold = (parent: KeyMeta, open: (key: KeyHandle) => Uint8Array, call: Call): Promise<Uint8Array> =>
-    operations.run(() => envelope.open(parent, open, call))
-
-  const open = async (record: DataRowRecordInput, call: Call): Promise<Uint8Array> => {
+  /** Undefined: a key must be loaded, or the text is not of the common form. */
+  const tryOpen = (record: DataRowRecordInput, call: Call): Uint8Array | undefined => {
     operations.check()
     checkNotAborted(call.signal)
-    if (typeof record === 'string') return openText(record, call)
-    if (isUint8Array(record)) return openText(decodeDataRowRecordText(record, limits), call)
-    return openRecord(parseDataRowRecord(record, limits), call)
+    if (typeof record === 'string') return tryOpenText(record)
+    return isUint8Array(record) ? tryOpenText(decodeDataRowRecordText(record, limits)) : undefined
+  }
+  const open = async (record: DataRowRecordInput, call: Call): Promise<Uint8Array> => {
+    const opened = tryOpen(record, call)
+    if (opened !== undefined) return opened
+    // The whole record is checked before any key is loaded.
+    const { key, data } = parseDataRowRecord(record, limits)
+    const { parentKeyMeta, encryptedKey } = key
+    envelope.checkPartition(parentKeyMeta.keyId)
+    const openParsed = (handle: KeyHandle): Uint8Array => openRow(crypto, handle, encryptedKey, data)
+    return (
+      envelope.tryOpen(parentKeyMeta.keyId, parentKeyMeta.created, openParsed) ??
+      operations.run(() => envelope.open(parentKeyMeta, openParsed, call))
+    )
   }
   const openUniform = async (record: DataRowRecordInput, call: Call): Promise<Uint8Array> => {
     try {
@@ -130,8 +126,11 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
 
   return {
     partitionId,
+    tryEncrypt: (plaintext, call) => trySeal(plaintext, sealRecord, call),
     encrypt: (plaintext, call) => seal(plaintext, sealRecord, call),
+    tryEncryptToJson: (plaintext, call) => trySeal(plaintext, sealJson, call),
     encryptToJson: (plaintext, call) => seal(plaintext, sealJson, call),
+    tryDecrypt: (record, call) => (context.uniformErrors || isTraced(decryptTrace) ? undefined : tryOpen(record, call)),
     decrypt(record, call) {
       if (!isTraced(decryptTrace)) return decrypt(record, call)
       return trace(decryptTrace, { partitionId }, () => decrypt(record, call))
@@ -145,8 +144,8 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
 function textOpener(crypto: CryptoProvider, json: string, { spans }: ScannedDataRow): (key: KeyHandle) => Uint8Array {
   return (handle) => {
     if (crypto.decryptRowJson !== undefined) return crypto.decryptRowJson(handle, json, spans)
-    const encryptedKey = decodeBase64(json.slice(spans[0], spans[1]), 'Key.Key')
-    return openRow(crypto, handle, encryptedKey, decodeBase64(json.slice(spans[2], spans[3]), 'Data'))
+    const encryptedKey = decodeBase64Pooled(json.slice(spans[0], spans[1]), 'Key.Key')
+    return openRow(crypto, handle, encryptedKey, decodeBase64Pooled(json.slice(spans[2], spans[3]), 'Data'))
   }
 }
 

@@ -1,0 +1,35 @@
+import { fileURLToPath } from 'node:url'
+import { Command } from 'commander'
+import { diagnostics } from './groups/diagnostics.ts'
+import { partitions } from './groups/partitions.ts'
+import { typescriptPath } from './groups/typescript-path.ts'
+import { toMarkdown, writeResults } from './report.ts'
+import type { Group, Row } from './row.ts'
+
+const GROUPS: readonly Group[] = [typescriptPath, partitions, diagnostics]
+
+const program = new Command('bench')
+  .description('Times this project against its peers: the same work, in turn, in one process.')
+  .option('--quick', 'fewer and shorter rounds: for a look, not for a quote', false)
+  .option('--only <group>', `one of ${GROUPS.map((group) => group.name).join(', ')}`)
+  .option('--json <file>', 'where the results go', fileURLToPath(new URL('../results/latest.json', import.meta.url)))
+  .parse()
+
+const options = program.opts<{ quick: boolean; only?: string; json: string }>()
+const chosen = GROUPS.filter((group) => options.only === undefined || group.name === options.only)
+if (chosen.length === 0)
+  program.error(`there is no group ${options.only}: take one of ${GROUPS.map((g) => g.name).join(', ')}`)
+
+const rows: Row[] = []
+for (const group of chosen) {
+  process.stderr.write(`${group.name}…\n`)
+  await group.run({
+    quick: options.quick,
+    report(row) {
+      rows.push(row)
+      process.stderr.write(`  ${row.id}\n`)
+    },
+  })
+}
+await writeResults(options.json, rows)
+process.stdout.write(toMarkdown(rows))
