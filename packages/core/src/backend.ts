@@ -36,6 +36,8 @@ export { createHeapSecrets } from './internal/heap-secrets.ts'
 export { createNodeCrypto, type NodeCryptoOptions } from './internal/node-crypto.ts'
 export { checkKnownOptions, nearestName } from './internal/options.ts'
 export {
+  decodeBase64,
+  encodeBase64,
   parseEnvelopeKeyRecord,
   serializeEnvelopeKeyRecord,
   validateEnvelopeKeyRecord,

@@ -50,7 +50,7 @@ export function createMetastoreCalls(metastore: Metastore): MetastoreCalls {
           async () => {
             const row = await metastore.loadLatest(keyId, { ...call, notAfter })
             if (row === null) return null
-            const latest = validateEnvelopeKeyRecord(row, { keyId, created: row.created })
+            const latest = validateEnvelopeKeyRecord(row, { keyId })
             if (latest.created > notAfter) {
               throw new FutureKeyError(
                 `the latest key of ${JSON.stringify(keyId)} is dated ${isoTime(latest.created)}, beyond the allowed clock skew: ` +

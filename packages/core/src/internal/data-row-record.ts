@@ -113,7 +113,7 @@ export function parseDataRowRecord(input: DataRowRecordInput, limits?: Partial<R
  * @throws InvalidInputError when it is longer than any record within the limits, or not UTF-8.
  */
 export function decodeDataRowRecordText(bytes: Uint8Array, limits: RecordLimits): string {
-  checkTextLength(byteLengthOf(bytes), limits)
+  checkTextLength(byteLengthOf(bytes), 'bytes', limits)
   try {
     return utf8.decode(bytes)
   } catch (cause) {
@@ -138,7 +138,7 @@ export function serializeDataRowRecord(record: DataRowRecord | DataRowRecordFiel
 }
 
 function parseText(text: string, limits: RecordLimits): DataRowRecord {
-  checkTextLength(text.length, limits)
+  checkTextLength(text.length, 'characters', limits)
   const wire = scanJson(text, WIRE_SHAPE, fault)
   if (typeof wire !== 'object' || wire === null || Array.isArray(wire)) throw fault('must be a JSON object')
   const { key, data } = readFields(wire, WIRE, limits.maxPlaintextBytes)
@@ -191,11 +191,11 @@ function isWireForm(source: object): boolean {
   }
 }
 
-function checkTextLength(length: number, limits: RecordLimits): void {
+function checkTextLength(length: number, unit: string, limits: RecordLimits): void {
   const max = maxRecordTextLength(limits)
   if (length <= max) return
   throw fault(
-    `has ${length} characters of text; with maxPlaintextBytes ${limits.maxPlaintextBytes} the limit is ${max}. ` +
+    `has ${length} ${unit} of text; with maxPlaintextBytes ${limits.maxPlaintextBytes} the limit is ${max}. ` +
       'Encrypt larger payloads as streams',
   )
 }

@@ -15,6 +15,7 @@ import {
   type RecordLimits,
   type ScannedDataRow,
   scanDataRowRecord,
+  serializeDataRowRecord,
 } from './record-codec.ts'
 import { checkNotAborted } from './single-flight.ts'
 
@@ -64,7 +65,7 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
     return createDataRowRecord({ key: { created, encryptedKey, parentKeyMeta }, data })
   }
   const sealJson: SealRow<string> = (key, plaintext, meta) =>
-    crypto.encryptRowJson?.(key, plaintext, meta) ?? JSON.stringify(sealRecord(key, plaintext, meta))
+    crypto.encryptRowJson?.(key, plaintext, meta) ?? serializeDataRowRecord(sealRecord(key, plaintext, meta))
 
   const accept = (plaintext: Uint8Array, call: Call): Uint8Array => {
     operations.check()

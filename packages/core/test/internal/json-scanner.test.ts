@@ -33,6 +33,7 @@ describe('the JSON scanner', () => {
 
   it('takes an unknown name, or a known one elsewhere, as often as it comes', () => {
     expect(scan('{"x":1,"x":2,"c":1,"c":2,"inner":{"a":1,"a":2}}')).toEqual({ inner: {} })
+    for (const name of ['toString', 'constructor', '__proto__']) expect(scan(`{"${name}":1,"${name}":2}`)).toEqual({})
   })
 
   it.each([

@@ -1,4 +1,4 @@
-import { AsherahError } from '../../src/errors.ts'
+import { AsherahError, InvalidInputError } from '../../src/errors.ts'
 import { createDataRowRecord, parseDataRowRecord, type RecordLimits } from '../../src/internal/record-codec.ts'
 import type { DataRowRecord } from '../../src/types.ts'
 
@@ -60,4 +60,24 @@ export function errorOf(action: () => unknown): AsherahError {
     throw new Error('an untyped error was thrown', { cause: error })
   }
   throw new Error(`nothing was thrown; the result is ${JSON.stringify(result)?.slice(0, 200)}`)
+}
+
+/** The sample's text with one part replaced. */
+export function textWith(part: string, replacement: string): string {
+  if (!SAMPLE_TEXT.includes(part)) throw new Error(`the sample does not have ${part}`)
+  return SAMPLE_TEXT.replace(part, () => replacement)
+}
+
+/** What the `InvalidInputError` says that parsing `input` throws. */
+export function refusal(input: unknown): string {
+  const error = errorOf(() => parseAny(input))
+  if (!(error instanceof InvalidInputError)) throw new Error('the error is of another class', { cause: error })
+  return error.message.replace('the data row record: ', '')
+}
+
+/** Text as JSON escapes, all of it. */
+export function unicodeEscape(text: string): string {
+  return Array.from({ length: text.length }, (_, i) => {
+    return `\\u${text.charCodeAt(i).toString(16).padStart(4, '0')}`
+  }).join('')
 }
