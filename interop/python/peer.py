@@ -1,0 +1,62 @@
+"""The Rust Asherah (PyPI package `asherah`) behind a pipe: one JSON request a line on standard input, one JSON answer a
+line on standard output. `interop/README.md` lists the requests."""
+
+import base64
+import json
+import sys
+import traceback
+
+import asherah
+
+
+class Peer:
+    def __init__(self):
+        self.factory = None
+
+    def open(self, request):
+        self.close()
+        config = {
+            "ServiceName": request["service"],
+            "ProductID": request["product"],
+            "Metastore": "sqlite",
+            "ConnectionString": request["path"],
+            "KMS": "static",
+            "StaticMasterKeyHex": request["masterKey"].encode("utf-8").hex(),
+            "EnableSessionCaching": False,
+        }
+        if "expireAfterSeconds" in request:
+            config["ExpireAfter"] = request["expireAfterSeconds"]
+        self.factory = asherah.SessionFactory(config)
+
+    def encrypt(self, request):
+        with self.factory.get_session(request["partition"]) as session:
+            return session.encrypt_bytes(base64.b64decode(request["plaintext"], validate=True))
+
+    def decrypt(self, request):
+        with self.factory.get_session(request["partition"]) as session:
+            return base64.b64encode(session.decrypt_bytes(request["record"])).decode("ascii")
+
+    def close(self):
+        if self.factory is not None:
+            self.factory.close()
+            self.factory = None
+
+
+def main():
+    # Binary streams: the text streams' encoding depends on the locale.
+    peer = Peer()
+    handlers = {"open": peer.open, "encrypt": peer.encrypt, "decrypt": peer.decrypt}
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        answer = {"id": request["id"]}
+        try:
+            answer.update(ok=True, result=handlers[request["op"]](request))
+        except Exception as error:  # whatever the library raises is the answer
+            traceback.print_exc()
+            answer.update(ok=False, error=f"{type(error).__name__}: {error}")
+        sys.stdout.buffer.write(json.dumps(answer).encode("ascii") + b"\n")
+        sys.stdout.buffer.flush()
+    peer.close()
+
+
+main()
