@@ -17,6 +17,8 @@ export function buildConfig(entry: string[], target = 'node20.19'): BuildConfig 
     clean: true,
     sourcemap: true,
     splitting: true,
+    // tsup drops `node:` by default, and `node:sqlite` exists under no other name.
+    removeNodeProtocol: false,
     target,
     tsconfig: 'tsconfig.json',
   })

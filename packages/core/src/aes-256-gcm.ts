@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomFillSync } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
+import { isUint8Array } from 'node:util/types'
 import { DecryptionError, InvalidInputError } from './errors.ts'
 
 /** Bytes of an AES-256 key. */
@@ -25,10 +26,11 @@ export type CipherKey = Uint8Array | KeyObject
  *
  * @param key 32 bytes.
  * @returns ciphertext, tag (16 bytes), nonce (12 bytes), in memory of its own.
- * @throws InvalidInputError when the key is not 32 bytes.
+ * @throws InvalidInputError when the key is not 32 bytes, or something is not bytes.
  */
 export function sealAes256Gcm(plaintext: Uint8Array, key: Uint8Array): Uint8Array {
   checkKey(key)
+  checkBytes('a plaintext', plaintext)
   const nonce = randomFillSync(new Uint8Array(NONCE_BYTES))
   const blob = new Uint8Array(plaintext.byteLength + OVERHEAD_BYTES)
   sealInto(blob, plaintext, toCipherKey(key), nonce)
@@ -40,10 +42,11 @@ export function sealAes256Gcm(plaintext: Uint8Array, key: Uint8Array): Uint8Arra
  *
  * @returns The plaintext, in memory of its own.
  * @throws DecryptionError when the tag does not verify or the blob is shorter than 28 bytes.
- * @throws InvalidInputError when the key is not 32 bytes.
+ * @throws InvalidInputError when the key is not 32 bytes, or something is not bytes.
  */
 export function openAes256Gcm(blob: Uint8Array, key: Uint8Array): Uint8Array {
   checkKey(key)
+  checkBytes('a blob', blob)
   return open(blob, toCipherKey(key))
 }
 
@@ -74,8 +77,13 @@ export function open(blob: Uint8Array, key: CipherKey): Uint8Array {
 }
 
 function checkKey(key: Uint8Array): void {
+  checkBytes('an AES-256 key', key)
   if (key.byteLength !== KEY_BYTES)
     throw new InvalidInputError(`an AES-256 key is ${KEY_BYTES} bytes, not ${key.byteLength}`)
+}
+
+function checkBytes(what: string, bytes: unknown): void {
+  if (!isUint8Array(bytes)) throw new InvalidInputError(`${what} is a Uint8Array, not of type ${typeof bytes}`)
 }
 
 /**

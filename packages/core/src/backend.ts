@@ -36,10 +36,11 @@ export { createHeapSecrets } from './internal/heap-secrets.ts'
 export { createNodeCrypto, type NodeCryptoOptions } from './internal/node-crypto.ts'
 export { checkKnownOptions, nearestName } from './internal/options.ts'
 export {
+  type AskedKey,
   decodeBase64,
   encodeBase64,
   parseEnvelopeKeyRecord,
   serializeEnvelopeKeyRecord,
   validateEnvelopeKeyRecord,
 } from './internal/record-codec.ts'
-export type { DataRowRecord, EnvelopeKeyRecord, KeyMeta } from './types.ts'
+export type { EnvelopeKeyRecord, KeyMeta } from './types.ts'

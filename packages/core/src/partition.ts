@@ -102,7 +102,8 @@ function checkName(what: string, name: unknown, strictIds: boolean): void {
   }
 }
 
-function checkPartitionId(partitionId: unknown): asserts partitionId is string {
+/** @throws InvalidInputError when the partition id cannot be used. */
+export function checkPartitionId(partitionId: unknown): asserts partitionId is string {
   if (typeof partitionId !== 'string') {
     throw new InvalidInputError(`a partition id is a string, not ${partitionId === null ? 'null' : typeof partitionId}`)
   }

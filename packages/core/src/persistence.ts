@@ -19,7 +19,8 @@ export function adhocPersistence<D>(
   return {
     load,
     async store(key, record, options) {
-      const storedKey = key ?? randomUUID()
+      // Without Node's cache of UUIDs: two processes restored from one snapshot must not overwrite each other's records.
+      const storedKey = key ?? randomUUID({ disableEntropyCache: true })
       await store(storedKey, record, options)
       return storedKey
     },

@@ -7,6 +7,7 @@ import type { CryptoPolicyOptions } from './crypto-policy.ts'
 import { channels } from './diagnostics.ts'
 import { ClosedError, InvalidConfigError } from './errors.ts'
 import { type FactoryParts, wireFactory } from './internal/factory-wiring.ts'
+import { checkKnownOptions } from './internal/options.ts'
 import type { SessionLease } from './internal/session-cache.ts'
 import { Session } from './session.ts'
 import {
@@ -132,12 +133,13 @@ export class SessionFactory implements AsyncDisposable {
    * @throws ClosedError at the deadline, with the count of what still runs: its keys are wiped as it ends.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    const { timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = options
-    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
-      return Promise.reject(new InvalidConfigError(`close option timeoutMs is a number of ms ≥ 0, not ${timeoutMs}`))
+    try {
+      const timeoutMs = timeoutOf(options)
+      this.#closing ??= this.#close(timeoutMs)
+      return this.#closing
+    } catch (error) {
+      return Promise.reject(error)
     }
-    this.#closing ??= this.#close(Math.min(timeoutMs, MAX_TIMEOUT_MS))
-    return this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -162,4 +164,14 @@ export class SessionFactory implements AsyncDisposable {
         'each key is wiped when its operation ends',
     )
   }
+}
+
+/** In ms, as far as a timer can count. */
+function timeoutOf(options: CloseOptions): number {
+  checkKnownOptions('close', options, ['timeoutMs'])
+  const { timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = options
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+    throw new InvalidConfigError('close option timeoutMs is a number of ms ≥ 0, or Infinity')
+  }
+  return Math.min(timeoutMs, MAX_TIMEOUT_MS)
 }

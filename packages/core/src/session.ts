@@ -1,7 +1,7 @@
 import type { Call } from './contracts/call.ts'
 import type { Persistence } from './contracts/persistence.ts'
 import { ClosedError } from './errors.ts'
-import { loadRecord, type StoreArguments, storeRecord } from './internal/persisted.ts'
+import { checkLoadArguments, type StoreArguments, storeRecord } from './internal/persisted.ts'
 import type { SessionLease } from './internal/session-cache.ts'
 import type { DataRowRecord, DataRowRecordInput } from './types.ts'
 
@@ -74,10 +74,11 @@ export class Session implements Disposable {
   async load(
     key: string,
     persistence: Pick<Persistence<DataRowRecordInput>, 'load'>,
-    options: Call = {},
+    options: Call = NO_OPTIONS,
   ): Promise<Uint8Array | undefined> {
     this.#checkOpen()
-    return loadRecord(this, key, persistence, options)
+    checkLoadArguments(key, persistence)
+    return this.#lease.core.load(() => persistence.load(key, options), options)
   }
 
   /** Encrypts a payload and stores the record under a key that the persistence makes. @returns the key. */

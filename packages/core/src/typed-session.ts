@@ -1,7 +1,7 @@
 import type { Call } from './contracts/call.ts'
 import type { Persistence } from './contracts/persistence.ts'
 import { InvalidInputError } from './errors.ts'
-import { loadRecord, type StoreArguments, storeRecord } from './internal/persisted.ts'
+import { type StoreArguments, storeRecord } from './internal/persisted.ts'
 import type { Session } from './session.ts'
 import type { DataRowRecordJson } from './types.ts'
 
@@ -27,6 +27,8 @@ export interface TypedSession<P, D> extends Disposable {
 
 /** How payloads become bytes and come back. */
 export interface PayloadCodec<P> {
+  /** Whether `encode` makes bytes of its own, to be wiped after use. */
+  readonly encodesCopies: boolean
   encode(payload: P): Uint8Array
   decode(bytes: Uint8Array): P
 }
@@ -39,10 +41,15 @@ export interface RecordCodec<D> {
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Payloads are bytes as they are. */
-export const bytesPayload: PayloadCodec<Uint8Array> = { encode: (bytes) => bytes, decode: (bytes) => bytes }
+export const bytesPayload: PayloadCodec<Uint8Array> = {
+  encodesCopies: false,
+  encode: (bytes) => bytes,
+  decode: (bytes) => bytes,
+}
 
 /** Payloads are JSON values, encrypted as their UTF-8 text. */
 export const jsonPayload: PayloadCodec<JsonValue> = {
+  encodesCopies: true,
   encode(payload) {
     let text: string | undefined
     try {
@@ -77,7 +84,7 @@ export function typedSession<P, D extends Uint8Array | DataRowRecordJson>(
   payloads: PayloadCodec<P>,
   records: RecordCodec<D>,
 ): TypedSession<P, D> {
-  return {
+  const typed: TypedSession<P, D> = {
     get partitionId() {
       return session.partitionId
     },
@@ -85,18 +92,25 @@ export function typedSession<P, D extends Uint8Array | DataRowRecordJson>(
       return session.closed
     },
     async encrypt(payload, options) {
-      return records.encode(await session.encryptToJson(payloads.encode(payload), options))
+      const bytes = payloads.encode(payload)
+      try {
+        return records.encode(await session.encryptToJson(bytes, options))
+      } finally {
+        if (payloads.encodesCopies) bytes.fill(0)
+      }
     },
     async decrypt(record, options) {
       return payloads.decode(await session.decrypt(record, options))
     },
-    async load(key, persistence, options = {}) {
-      return loadRecord<P, D>(this, key, persistence, options)
+    async load(key, persistence, options) {
+      const bytes = await session.load(key, persistence, options)
+      return bytes === undefined ? undefined : payloads.decode(bytes)
     },
     async store(...given: StoreArguments<P, D>) {
-      return storeRecord<P, D>(this, given)
+      return storeRecord<P, D>(typed, given)
     },
     close: () => session.close(),
     [Symbol.dispose]: () => session.close(),
   }
+  return typed
 }

@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types'
 import { KEY_BYTES } from '../aes-256-gcm.ts'
 import type { Call } from '../contracts/call.ts'
 import type { KeyManagementService } from '../contracts/key-management-service.ts'
@@ -36,7 +37,7 @@ export function createMetastoreCalls(metastore: Metastore): MetastoreCalls {
           call,
           (cause) => failed('load', keyId, cause),
           async () => {
-            const row = await metastore.load(keyId, created, call)
+            const row = await metastore.load(keyId, created, signalOf(call))
             return row === null ? null : validateEnvelopeKeyRecord(row, key)
           },
         ),
@@ -48,7 +49,7 @@ export function createMetastoreCalls(metastore: Metastore): MetastoreCalls {
           call,
           (cause) => failed('load the latest', keyId, cause),
           async () => {
-            const row = await metastore.loadLatest(keyId, { ...call, notAfter })
+            const row = await metastore.loadLatest(keyId, { ...signalOf(call), notAfter })
             if (row === null) return null
             const latest = validateEnvelopeKeyRecord(row, { keyId })
             if (latest.created > notAfter) {
@@ -69,7 +70,7 @@ export function createMetastoreCalls(metastore: Metastore): MetastoreCalls {
           call,
           (cause) => failed('store', keyId, cause),
           async () => {
-            const stored: unknown = await metastore.store(keyId, created, record, call)
+            const stored: unknown = await metastore.store(keyId, created, record, signalOf(call))
             if (typeof stored !== 'boolean') {
               throw new TypeError(`store must return true (inserted) or false (already there), not ${typeof stored}`)
             }
@@ -94,9 +95,8 @@ export function createKmsCalls(kms: KeyManagementService): KmsCalls {
           call,
           (cause) => failed('encrypt', keyId, cause),
           async () => {
-            const blob: unknown = await kms.encryptKey(key, { ...call, key: { keyId, created } })
-            if (!(blob instanceof Uint8Array) || blob.byteLength === 0)
-              throw new TypeError('encryptKey must return bytes')
+            const blob: unknown = await kms.encryptKey(key, { ...signalOf(call), key: { keyId, created } })
+            if (!isUint8Array(blob) || blob.byteLength === 0) throw new TypeError('encryptKey must return bytes')
             return new Uint8Array(blob)
           },
         ),
@@ -110,11 +110,11 @@ export function createKmsCalls(kms: KeyManagementService): KmsCalls {
           (cause) => failed('decrypt', keyId, cause),
           async () => {
             const key: unknown = await kms.decryptKey(record.encryptedKey, {
-              ...call,
+              ...signalOf(call),
               key: { keyId, created },
               revoked,
             })
-            if (!(key instanceof Uint8Array)) throw new TypeError('decryptKey must return bytes')
+            if (!isUint8Array(key)) throw new TypeError('decryptKey must return bytes')
             if (key.byteLength !== KEY_BYTES) {
               const length = key.byteLength
               key.fill(0)
@@ -126,6 +126,11 @@ export function createKmsCalls(kms: KeyManagementService): KmsCalls {
       )
     },
   }
+}
+
+/** What backends are given of a call: never the hierarchy's own options. */
+function signalOf({ signal }: Call): Call {
+  return signal === undefined ? {} : { signal }
 }
 
 async function guarded<T>(call: Call, wrap: (cause: unknown) => Error, work: () => Promise<T>): Promise<T> {

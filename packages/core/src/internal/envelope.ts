@@ -6,7 +6,7 @@ import { channels } from '../diagnostics.ts'
 import { DecryptionError, KeyNotFoundError, WrongPartitionError } from '../errors.ts'
 import type { PartitionIds } from '../partition.ts'
 import type { KeyMeta } from '../types.ts'
-import { type KeyEntry, type KeyStatus, releaseKey, type WriteKey } from './key-entry.ts'
+import { cacheKeyOf, type KeyEntry, type KeyStatus, type KeyUsage, releaseKey, type WriteKey } from './key-entry.ts'
 import type { KeyLevel } from './key-level.ts'
 import type { KeyRecovery } from './key-recovery.ts'
 
@@ -16,6 +16,8 @@ export interface EnvelopeContext {
   readonly keys: KeyLevel
   readonly policy: CryptoPolicy
   readonly clock: Clock
+  /** What the factory remembers of a key. */
+  usageOf(cacheKey: string): KeyUsage
   /** Undefined: a missing key is missing. */
   readonly recovery: KeyRecovery | undefined
 }
@@ -44,8 +46,9 @@ export function createEnvelope(context: EnvelopeContext): Envelope {
 
   const sealWith = <T>({ entry, usage }: WriteKey, plaintext: Uint8Array, seal: SealRow<T>): T => {
     usage.count += 1
-    if (lastParent.created !== entry.created) lastParent = { keyId, created: entry.created }
-    return seal(entry.handle, plaintext, { created: Math.floor(clock.now() / 1_000), parentKeyMeta: lastParent })
+    if (lastParent.created !== entry.created) lastParent = Object.freeze({ keyId, created: entry.created })
+    const created = Math.max(1, Math.floor(clock.now() / 1_000))
+    return seal(entry.handle, plaintext, { created, parentKeyMeta: lastParent })
   }
 
   const openWith = (entry: KeyEntry, open: OpenRow): Uint8Array => {
@@ -62,8 +65,9 @@ export function createEnvelope(context: EnvelopeContext): Envelope {
     const ageMs = clock.now() - status.created * 1_000
     if (ageMs <= policy.expireAfterMs || !channels.key.hasSubscribers) return
     const now = clock.monotonicMs()
-    if (now - status.notifiedAt < policy.revokeCheckIntervalMs) return
-    status.notifiedAt = now
+    const usage = context.usageOf(cacheKeyOf(status.keyId, status.created))
+    if (now - usage.notifiedAt < policy.revokeCheckIntervalMs) return
+    usage.notifiedAt = now
     channels.key.publish({ event: 'expiredOnRead', keyId: status.keyId, created: status.created, ageMs })
   }
 
@@ -73,11 +77,14 @@ export function createEnvelope(context: EnvelopeContext): Envelope {
       return key === undefined ? undefined : sealWith(key, plaintext, seal)
     },
     async seal(plaintext, seal, call) {
-      const key = await keys.latest(keyId, call)
-      try {
-        return sealWith(key, plaintext, seal)
-      } finally {
-        releaseKey(key.entry)
+      for (;;) {
+        const key = await keys.latest(keyId, call)
+        try {
+          // Of many that waited for one key, the first ones may have used it up. Each turn is a key that others have filled.
+          if (key.usage.count < policy.maxUsesPerKey) return sealWith(key, plaintext, seal)
+        } finally {
+          releaseKey(key.entry)
+        }
       }
     },
     checkPartition(parentKeyId) {

@@ -11,7 +11,7 @@ export interface ExactKeys {
   /** Exactly this key, valid or not. The caller releases it. @throws KeyNotFoundError */
   get(key: KeyMeta, call: Call): Promise<KeyEntry>
   /** The entry of a row that was just read: the cached one if its wrapped key is the same. The caller releases it. */
-  entryOf(row: EnvelopeKeyRecord, readStart: number, call: Call): Promise<KeyEntry>
+  entryOf(row: EnvelopeKeyRecord, readStart: number, call: Call, parent?: KeyEntry): Promise<KeyEntry>
   /** A new entry, cached, with one reference. */
   add(row: KeyMeta & { readonly revoked: boolean }, key: MadeKey, readStart: number): KeyEntry
   /** Takes over a row's revocation, which is final. */
@@ -37,8 +37,9 @@ export function createExactKeys(tools: LevelTools): ExactKeys {
       cacheKey: cacheKeyOf(keyId, created),
       handle: key.handle,
       encryptedKey: key.encryptedKey,
-      status: { keyId, created, revoked, freshness: freshness.since(readStart), notifiedAt: Number.NEGATIVE_INFINITY },
+      status: { keyId, created, revoked, freshness: freshness.since(readStart) },
       parent: key.parent,
+      usage: undefined,
       references: 1,
       detached: false,
       rotation: undefined,
@@ -47,15 +48,15 @@ export function createExactKeys(tools: LevelTools): ExactKeys {
     return entry
   }
 
-  const entryOf: ExactKeys['entryOf'] = async (row, readStart, call) => {
+  const entryOf: ExactKeys['entryOf'] = async (row, readStart, call, parent) => {
     const cached = cache.get(cacheKeyOf(row.keyId, row.created))
+    if (cached !== undefined) noteRevoked(cached.status, row)
     if (cached !== undefined && equalBytes(cached.encryptedKey, row.encryptedKey)) {
-      noteRevoked(cached.status, row)
       freshness.refresh(cached.status.freshness, readStart)
       acquireKey(cached)
       return cached
     }
-    const opened = await rules.open(row, call)
+    const opened = await rules.open(row, call, parent)
     return add(row, { ...opened, encryptedKey: row.encryptedKey }, readStart)
   }
 

@@ -1,7 +1,8 @@
+import type { CryptoProvider } from '../contracts/crypto-provider.ts'
 import type { MaxKeyId, Metastore } from '../contracts/metastore.ts'
 import { createCryptoPolicy } from '../crypto-policy.ts'
 import { InvalidConfigError, InvalidInputError } from '../errors.ts'
-import { createFactoryIds, type PartitionIds } from '../partition.ts'
+import { checkPartitionId, createFactoryIds, type PartitionIds } from '../partition.ts'
 import type { SessionFactoryOptions } from '../session-factory.ts'
 import { createKmsCalls, createMetastoreCalls } from './backend-calls.ts'
 import { systemClock } from './clock.ts'
@@ -46,12 +47,25 @@ const OPTIONS = [
   'randomPool',
 ] as const satisfies readonly (keyof SessionFactoryOptions)[]
 
+const CRYPTO_METHODS = [
+  'generateKey',
+  'importKey',
+  'exportKey',
+  'wrapKey',
+  'unwrapKey',
+  'encryptRow',
+  'decryptRow',
+  'close',
+] as const satisfies readonly (keyof CryptoProvider)[]
+
 const FLAGS = ['strictIds', 'selfHealRecoveredKeys', 'uniformErrors', 'randomPool'] as const
 /** V8's longest string bounds the wire text: 4/3 of this and a little more stays below 2^29. */
 const MAX_MAX_PLAINTEXT_BYTES = 2 ** 28
 
 /** Checks the options and puts a factory together. */
-export function wireFactory(options: SessionFactoryOptions): FactoryParts {
+export function wireFactory(given: SessionFactoryOptions): FactoryParts {
+  // A copy: what the caller does to the object later has no effect.
+  const options: SessionFactoryOptions = isObject(given) ? { ...given } : given
   checkOptions(options)
   const { metastore, clock = systemClock, maxPlaintextBytes = DEFAULT_MAX_PLAINTEXT_BYTES } = options
   const policy = createCryptoPolicy(options.policy)
@@ -59,20 +73,21 @@ export function wireFactory(options: SessionFactoryOptions): FactoryParts {
     service: options.service,
     product: options.product,
     regionSuffix: metastore.regionSuffix,
-    recoveryRegionSuffixes: options.recoveryRegionSuffixes ?? [],
+    recoveryRegionSuffixes: options.recoveryRegionSuffixes === undefined ? [] : options.recoveryRegionSuffixes,
     strictIds: options.strictIds ?? false,
   })
   const secrets = options.secrets ?? createHeapSecrets()
   const crypto = options.crypto ?? createNodeCrypto({ secrets, randomPool: options.randomPool ?? true })
   const operations = createOperations('session factory')
   const metastoreCalls = createMetastoreCalls(metastore)
+  const usageOf = createUsageCounters()
   const hierarchy = createKeyHierarchy({
     policy,
     clock,
     freshness: createFreshnessRules(policy, clock),
     metastore: metastoreCalls,
     operations,
-    usageOf: createUsageCounters(),
+    usageOf,
     ids,
     crypto,
     kms: createKmsCalls(options.kms),
@@ -87,7 +102,7 @@ export function wireFactory(options: SessionFactoryOptions): FactoryParts {
     const keys = sharedKeys ?? hierarchy.createIntermediateKeys()
     return createSessionCore({
       partitionId,
-      envelope: createEnvelope({ ids: partition, keys, policy, clock, recovery }),
+      envelope: createEnvelope({ ids: partition, keys, policy, clock, usageOf, recovery }),
       ownKeys: keys === sharedKeys ? undefined : keys,
       crypto,
       operations,
@@ -104,6 +119,7 @@ export function wireFactory(options: SessionFactoryOptions): FactoryParts {
     operations,
     lease(partitionId) {
       operations.check()
+      checkPartitionId(partitionId)
       return sessions.lease(partitionId)
     },
     detach,
@@ -116,20 +132,19 @@ export function wireFactory(options: SessionFactoryOptions): FactoryParts {
 }
 
 function checkOptions(options: SessionFactoryOptions): void {
-  if (typeof options !== 'object' || options === null)
-    throw new InvalidConfigError('SessionFactory takes one object of options')
+  if (!isObject(options)) throw new InvalidConfigError('SessionFactory takes one object of options')
   checkKnownOptions('SessionFactory', options, OPTIONS)
   checkMethods('metastore', 'Metastore', options.metastore, ['load', 'loadLatest', 'store'])
   checkMethods('kms', 'KeyManagementService', options.kms, ['encryptKey', 'decryptKey'])
   if (options.crypto !== undefined) {
-    checkMethods('crypto', 'CryptoProvider', options.crypto, ['generateKey', 'importKey', 'encryptRow', 'decryptRow'])
+    checkMethods('crypto', 'CryptoProvider', options.crypto, CRYPTO_METHODS)
     for (const other of ['secrets', 'randomPool'] as const) {
       if (options[other] !== undefined)
         throw new InvalidConfigError(`option ${other} has no effect together with option crypto`)
     }
   }
   if (options.secrets !== undefined)
-    checkMethods('secrets', 'SecretFactory', options.secrets, ['fromBytes', 'createRandom'])
+    checkMethods('secrets', 'SecretFactory', options.secrets, ['fromBytes', 'createRandom', 'close'])
   if (options.clock !== undefined) checkMethods('clock', 'Clock', options.clock, ['now', 'monotonicMs'])
   for (const name of FLAGS) {
     const flag: unknown = options[name]
@@ -149,11 +164,15 @@ function checkOptions(options: SessionFactoryOptions): void {
   }
 }
 
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
 function checkMethods(option: string, contract: string, value: unknown, methods: readonly string[]): void {
-  const isObject = typeof value === 'object' && value !== null
+  const isPart = isObject(value)
   for (const method of methods) {
-    if (isObject && typeof Reflect.get(value, method) === 'function') continue
-    const found = isObject ? `lacks ${method}()` : `is ${value === undefined ? 'missing' : `of type ${typeof value}`}`
+    if (isPart && typeof Reflect.get(value, method) === 'function') continue
+    const found = isPart ? `lacks ${method}()` : `is ${value === undefined ? 'missing' : `of type ${typeof value}`}`
     throw new InvalidConfigError(`option ${option} must be a ${contract}; it ${found}`)
   }
 }

@@ -21,6 +21,7 @@ export interface KeyCache {
   /** How many ids have a latest key here: never more than there are entries. */
   readonly latestSize: number
   latest(keyId: string): LatestKey | undefined
+  /** Of two reads that overlap, an older key of the earlier one does not replace the newer key. */
   setLatest(latest: LatestKey): void
   /** Forgets which key is the latest; the key itself stays readable. */
   dropLatest(keyId: string): void
@@ -59,7 +60,11 @@ export function createKeyCache(options: KeyCacheOptions): KeyCache {
     },
     latest: (keyId) => latest.get(keyId),
     setLatest(key) {
-      if (!key.entry.detached) latest.set(key.entry.keyId, key)
+      const { keyId, created, detached } = key.entry
+      const known = latest.get(keyId)
+      const isOvertaken =
+        known !== undefined && known.entry.created > created && known.freshness.checkedAt >= key.freshness.checkedAt
+      if (!detached && !isOvertaken) latest.set(keyId, key)
     },
     dropLatest(keyId) {
       latest.delete(keyId)

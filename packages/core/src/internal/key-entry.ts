@@ -8,8 +8,6 @@ export interface KeyStatus extends KeyMeta {
   revoked: boolean
   /** Of this exact row; the freshness of "latest" is separate. */
   readonly freshness: Freshness
-  /** Monotonic ms of the last `expiredOnRead`. */
-  notifiedAt: number
 }
 
 /** An unwrapped key, alive while it is cached or referenced. */
@@ -23,6 +21,8 @@ export interface KeyEntry {
   readonly status: KeyStatus
   /** The status of the key that wraps this one. */
   parent: KeyStatus | undefined
+  /** Set once the key writes. */
+  usage: KeyUsage | undefined
   /** Operations that use the key now. */
   references: number
   /** No longer, or never, in a cache: the last reference closes the key. */
@@ -31,9 +31,12 @@ export interface KeyEntry {
   rotation: { retryAt: number; failures: number } | undefined
 }
 
-/** How often a key was used for writing in this process. */
+/** What a process remembers of a key, also while it is in no cache. */
 export interface KeyUsage {
+  /** How many data row keys it has wrapped. */
   count: number
+  /** Monotonic ms of the last `expiredOnRead`. */
+  notifiedAt: number
 }
 
 /** A key that may write. */

@@ -1,7 +1,7 @@
 import { WRAPPED_KEY_BYTES } from '../aes-256-gcm.ts'
 import type { CacheFactory } from '../contracts/cache.ts'
 import type { CryptoProvider } from '../contracts/crypto-provider.ts'
-import { CorruptRecordError, DecryptionError, KeyNotFoundError, WrongPartitionError } from '../errors.ts'
+import { CorruptRecordError, DecryptionError, KeyNotFoundError, KmsError, WrongPartitionError } from '../errors.ts'
 import type { FactoryIds } from '../partition.ts'
 import type { EnvelopeKeyRecord, KeyMeta } from '../types.ts'
 import type { KmsCalls } from './backend-calls.ts'
@@ -62,13 +62,6 @@ export function createKeyHierarchy(context: HierarchyContext): KeyHierarchy {
     return parent
   }
 
-  /** The parent's status, by a reference that is given back: the caller needs no key. */
-  const statusOf = async (key: KeyMeta, signal: AbortSignal | undefined): Promise<KeyEntry['status']> => {
-    const entry = await systemKeys.exact(key, { ...(signal && { signal }) })
-    releaseKey(entry)
-    return entry.status
-  }
-
   const createIntermediateKeys = (): KeyLevel =>
     createKeyLevel(
       {
@@ -78,24 +71,28 @@ export function createKeyHierarchy(context: HierarchyContext): KeyHierarchy {
           const parent = parentMeta(row)
           if (parent === undefined) return null
           try {
-            return await statusOf(parent, call.signal)
+            return await systemKeys.exact(parent, call)
           } catch (error) {
             if (error instanceof KeyNotFoundError) return null
+            // What makes an operator revoke a key may have closed its master key too: writing must go on without it.
+            if (error instanceof KmsError && (await context.metastore.load(parent, call))?.revoked === true) return null
             throw error
           }
         },
         async refreshParent(entry, call) {
           const { parent } = entry
           if (parent === undefined || context.freshness.state(parent.freshness) === 'fresh') return
-          entry.parent = await statusOf(parent, call.signal)
+          const system = await systemKeys.exact(parent, call)
+          entry.parent = system.status
+          releaseKey(system)
         },
-        async open(row, call) {
+        async open(row, call, given) {
           const parent = parentMeta(row)
           if (parent === undefined) throw corrupt(row, 'has no ParentKeyMeta')
           if (row.encryptedKey.byteLength !== WRAPPED_KEY_BYTES) {
             throw corrupt(row, `has a Key of ${row.encryptedKey.byteLength} bytes instead of ${WRAPPED_KEY_BYTES}`)
           }
-          const system = await systemKeys.exact(parent, call)
+          const system = given ?? (await systemKeys.exact(parent, call))
           try {
             return { handle: crypto.unwrapKey(row.encryptedKey, system.handle), parent: system.status }
           } catch (cause) {
@@ -105,7 +102,7 @@ export function createKeyHierarchy(context: HierarchyContext): KeyHierarchy {
               { cause },
             )
           } finally {
-            releaseKey(system)
+            if (system !== given) releaseKey(system)
           }
         },
         async make(_key, call) {

@@ -29,10 +29,11 @@ export interface MadeKey {
 /** What system and intermediate keys do differently. */
 export interface LevelRules {
   readonly kind: 'sk' | 'ik'
-  /** Unwraps a row. */
+  /** Unwraps a row; with `parent`, if the caller has the key that the row names. */
   open(
     row: EnvelopeKeyRecord,
     call: Call,
+    parent?: KeyEntry,
   ): Promise<{ readonly handle: KeyHandle; readonly parent: KeyStatus | undefined }>
   /**
    * Whether the row names a parent as it must. False: it may not write.
@@ -40,8 +41,8 @@ export interface LevelRules {
    * @throws WrongPartitionError when the parent is not this factory's.
    */
   hasParent(row: EnvelopeKeyRecord): boolean
-  /** The status of the key that wraps a row; undefined at the top; null: its row is not there. */
-  parentOf(row: EnvelopeKeyRecord, call: Call): Promise<KeyStatus | undefined | null>
+  /** The key that wraps a row, which the caller releases; undefined at the top; null: there is none that may write. */
+  parentOf(row: EnvelopeKeyRecord, call: Call): Promise<KeyEntry | undefined | null>
   /** Reads the parent's row again, if the entry has a parent and that is stale. */
   refreshParent(entry: KeyEntry, call: Call): Promise<void>
   /** Makes a key and wraps it. */
@@ -55,7 +56,7 @@ export interface LevelContext {
   readonly freshness: FreshnessRules
   readonly metastore: MetastoreCalls
   readonly operations: Operations
-  /** The count of uses of a key, kept for the factory's life as far as its bound allows. */
+  /** What is remembered of a key, for the factory's life as far as its bound allows. */
   usageOf(cacheKey: string): KeyUsage
 }
 

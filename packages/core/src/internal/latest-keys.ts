@@ -4,7 +4,7 @@ import type { EnvelopeKeyRecord } from '../types.ts'
 import type { ExactKeys } from './exact-keys.ts'
 import { backOffMs } from './freshness.ts'
 import { acquired, type LatestKey } from './key-cache.ts'
-import { acquireKey, cacheKeyOf, releaseKey, type WriteKey } from './key-entry.ts'
+import { acquireKey, cacheKeyOf, type KeyEntry, releaseKey, type WriteKey } from './key-entry.ts'
 import type { KeyLevel, LevelTools, WriteCall } from './key-level.ts'
 import { createSingleFlight } from './single-flight.ts'
 
@@ -40,6 +40,13 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     return why === undefined || (why === 'expired' && maySkipExpiry(call))
   }
 
+  const latestKey = (entry: KeyEntry, readStart: number): LatestKey => {
+    // The entry holds on to its count: the bounded map forgets those that were not asked for lately.
+    const usage = entry.usage ?? tools.usageOf(entry.cacheKey)
+    entry.usage = usage
+    return { entry, usage, freshness: freshness.since(readStart) }
+  }
+
   /** A row that "latest" has shown, as a key that may write, with a reference; undefined: a new key has to be made. */
   const writeKeyOf = async (
     row: EnvelopeKeyRecord,
@@ -53,26 +60,31 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
       if (cached !== undefined) exact.noteRevoked(cached.status, row)
       return undefined
     }
-    if (!hasParent || (isExpired(row.created) && !maySkipExpiry(call))) return undefined
+    const isOld = isExpired(row.created) || (row.parentKeyMeta !== undefined && isExpired(row.parentKeyMeta.created))
+    if (!hasParent || (isOld && !maySkipExpiry(call))) return undefined
     const parent = await rules.parentOf(row, call)
-    if (parent === null || parent?.revoked === true) return undefined
-    if (parent !== undefined && isExpired(parent.created) && !maySkipExpiry(call)) return undefined
-
-    const entry = await exact.entryOf(row, readStart, call)
-    entry.parent = parent
-    const key: LatestKey = { entry, usage: tools.usageOf(entry.cacheKey), freshness: freshness.since(readStart) }
-    if (mayWrite(key, call)) {
-      cache.setLatest(key)
-      return key
+    if (parent === null) return undefined
+    try {
+      if (parent?.status.revoked === true) return undefined
+      const entry = await exact.entryOf(row, readStart, call, parent)
+      entry.parent = parent?.status
+      const key = latestKey(entry, readStart)
+      if (mayWrite(key, call)) {
+        cache.setLatest(key)
+        return key
+      }
+      releaseKey(entry)
+      return undefined
+    } finally {
+      if (parent !== undefined) releaseKey(parent)
     }
-    releaseKey(entry)
-    return undefined
   }
 
   const create = async (keyId: string, latest: EnvelopeKeyRecord | null, call: WriteCall): Promise<WriteKey> => {
     const precision = policy.createDatePrecisionMs
     const truncated = (Math.floor(clock.now() / precision) * precision) / 1_000
-    const created = latest === null ? truncated : Math.max(truncated, latest.created + 1)
+    // 0 is no time that a record can name: a clock that starts in 1970 would make unreadable keys.
+    const created = Math.max(truncated, latest === null ? 1 : latest.created + 1)
     if (created > notAfter()) {
       throw new FutureKeyError(
         `a key newer than the latest ${JSON.stringify(keyId)} would be dated beyond the allowed clock skew: check this machine's clock`,
@@ -101,7 +113,7 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
       if (!stored) return await winner(keyId, failure, call)
       kept = true
       const entry = exact.add(record, made, storeStart)
-      const key: LatestKey = { entry, usage: tools.usageOf(entry.cacheKey), freshness: freshness.since(storeStart) }
+      const key = latestKey(entry, storeStart)
       cache.setLatest(key)
       if (channels.key.hasSubscribers) {
         channels.key.publish({ event: latest === null ? 'created' : 'rotated', keyId, created })
@@ -136,7 +148,8 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     const row = await tools.reading(stale, () => metastore.loadLatest(keyId, notAfter(), call))
     const key = row === null ? undefined : await writeKeyOf(row, readStart, call)
     if (key !== undefined) return key
-    cache.dropLatest(keyId)
+    // In queued rotation the expired key goes on writing until the new one is there.
+    if (policy.rotation === 'inline' || call.inline !== true) cache.dropLatest(keyId)
     return create(keyId, row, call)
   }
 
@@ -159,8 +172,8 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
       await rules.refreshParent(key.entry, call)
       kept = mayWrite(key, call)
     } catch (error) {
-      // A parent that has vanished is no failure: the latest row is read, and a new key made.
-      if (!(error instanceof KeyNotFoundError)) throw error
+      // A parent that has vanished, or whose row says revoked, is no failure: the latest row is read, and a new key made.
+      if (!(error instanceof KeyNotFoundError) && key.entry.parent?.revoked !== true) throw error
     } finally {
       if (!kept) releaseKey(key.entry)
     }
@@ -172,17 +185,15 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     return key
   }
 
-  /** Whether the parent alone allows the grace of a failed re-check. */
-  const parentMayGoOn = ({ entry: { parent } }: WriteKey): boolean =>
-    parent === undefined || freshness.state(parent.freshness) !== 'wait' || freshness.inGrace(parent.freshness)
-
   const loadedKey = async (keyId: string, cached: LatestKey, call: WriteCall): Promise<WriteKey> => {
     acquired(cached)
     try {
       return await fly(keyId, call)
     } catch (error) {
-      const usable = mayWrite(cached, call) && parentMayGoOn(cached)
-      if (!usable || !tools.mayGoOn(error, cached.freshness, keyId)) throw error
+      if (!mayWrite(cached, call) || !freshness.inGrace(cached.freshness)) throw error
+      // The parent, as stale as a rule, has a re-check and a grace of its own.
+      await rules.refreshParent(cached.entry, call)
+      if (!mayWrite(cached, call) || !tools.mayGoOn(error, cached.freshness, keyId)) throw error
       return acquired(cached)
     } finally {
       releaseKey(cached.entry)

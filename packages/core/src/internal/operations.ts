@@ -2,6 +2,7 @@ import { ClosedError } from '../errors.ts'
 
 /** Counts what is in flight, so that a close can wait for it. */
 export interface Operations {
+  /** Operations in flight; when there is none, the work that is left behind. */
   readonly active: number
   readonly closed: boolean
   /** @throws ClosedError after {@link close}. */
@@ -18,29 +19,21 @@ export interface Operations {
 
 /** @param what Names the closed thing in the error. */
 export function createOperations(what: string): Operations {
-  let active = 0
+  let running = 0
+  let tracked = 0
   let closed = false
   const waiting = new Set<() => void>()
-  const leave = (): void => {
-    active -= 1
-    if (active > 0) return
+  const wakeWhenIdle = (): void => {
+    if (running + tracked > 0) return
     for (const wake of waiting) wake()
     waiting.clear()
   }
   const check = (): void => {
     if (closed) throw new ClosedError(`the ${what} is closed`)
   }
-  const track = async <T>(work: Promise<T>): Promise<T> => {
-    active += 1
-    try {
-      return await work
-    } finally {
-      leave()
-    }
-  }
   return {
     get active() {
-      return active
+      return running > 0 ? running : tracked
     },
     get closed() {
       return closed
@@ -48,19 +41,28 @@ export function createOperations(what: string): Operations {
     check,
     async run(operation) {
       check()
-      active += 1
+      running += 1
       try {
         return await operation()
       } finally {
-        leave()
+        running -= 1
+        wakeWhenIdle()
       }
     },
-    track,
+    async track(work) {
+      tracked += 1
+      try {
+        return await work
+      } finally {
+        tracked -= 1
+        wakeWhenIdle()
+      }
+    },
     close() {
       closed = true
     },
     idle() {
-      return active === 0 ? Promise.resolve() : new Promise((resolve) => waiting.add(resolve))
+      return running + tracked === 0 ? Promise.resolve() : new Promise((resolve) => waiting.add(resolve))
     },
   }
 }

@@ -1,7 +1,15 @@
 import { InvalidConfigError } from '../errors.ts'
 
-/** Refuses options that are not known, naming the nearest one that is. */
+/**
+ * Refuses options that are not known, naming the nearest one that is.
+ *
+ * @throws InvalidConfigError also when `options` is not an object of options.
+ */
 export function checkKnownOptions(what: string, options: object, known: readonly string[]): void {
+  const given: unknown = options
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new InvalidConfigError(`${what} takes one object of options`)
+  }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
     const nearest = nearestName(name, known)

@@ -7,17 +7,10 @@ export type StoreArguments<P, D> =
   | [payload: P, persistence: Pick<Persistence<D>, 'store'>, options?: Call | undefined]
   | [key: string, payload: P, persistence: Pick<Persistence<D>, 'store'>, options?: Call | undefined]
 
-/** Loads and decrypts; undefined: nothing there. */
-export async function loadRecord<P, D>(
-  session: { decrypt(record: D, options: Call): Promise<P> },
-  key: string,
-  persistence: Pick<Persistence<D>, 'load'>,
-  options: Call,
-): Promise<P | undefined> {
+/** @throws InvalidInputError when `load` cannot be called with these. */
+export function checkLoadArguments(key: unknown, persistence: unknown): void {
   checkKey(key)
   if (!has(persistence, 'load')) throw new InvalidInputError('load takes a key and a persistence, which has load(key)')
-  const record = await persistence.load(key, options)
-  return record === null || record === undefined ? undefined : session.decrypt(record, options)
 }
 
 /** Encrypts and stores, in either form. @returns the key. */

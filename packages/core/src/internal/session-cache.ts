@@ -23,23 +23,29 @@ export interface SessionLease {
 export interface SessionCache {
   readonly size: number
   lease(partitionId: string): SessionLease
-  /** Closes every core that nobody uses, and the others when their last user gives them back. */
+  /** Closes every core, in use or not: their keys are wiped when the operations that use them end. */
   close(): void
 }
 
 /** How many idle sessions one `lease` looks at: expiry needs no timer and no pass over all. */
 const SWEEP = 2
 
-/** @param open Makes the core of a partition. */
+/** @param create Makes the core of a partition. */
 export function createSessionCache(
   policy: CryptoPolicy,
   clock: Clock,
-  open: (partitionId: string) => SessionCore,
+  create: (partitionId: string) => SessionCore,
 ): SessionCache {
-  if (!policy.cacheSessions) return createUnshared(open)
+  if (!policy.cacheSessions) return createUnshared(create)
   const { sessionCache, sessionCacheTtlMs } = policy
   /** Idle sessions, the longest idle first. */
   const idle = new Map<string, SharedSession>()
+  /** Sessions that are in use or cached: one in use may have left the cache. */
+  const open = new Set<SharedSession>()
+  const end = (session: SharedSession): void => {
+    session.core.close()
+    open.delete(session)
+  }
   const publish = (event: CacheEvent['event'], keyId: string): void => {
     if (channels.cache.hasSubscribers) channels.cache.publish({ cache: 'session', event, keyId })
   }
@@ -48,7 +54,7 @@ export function createSessionCache(
     onEvict(partitionId, session, why) {
       session.cached = false
       if (idle.get(partitionId) === session) idle.delete(partitionId)
-      if (session.uses === 0) session.core.close()
+      if (session.uses === 0) end(session)
       if (why === 'evict') publish('evict', partitionId)
     },
   })
@@ -65,7 +71,8 @@ export function createSessionCache(
 
   const add = (partitionId: string): SharedSession => {
     // The use is counted first: a cache that declines the session must not close it.
-    const session = { core: open(partitionId), uses: 1, cached: true, idleSince: clock.monotonicMs() }
+    const session = { core: create(partitionId), uses: 1, cached: true, idleSince: clock.monotonicMs() }
+    open.add(session)
     cache.set(partitionId, session)
     return session
   }
@@ -85,7 +92,7 @@ export function createSessionCache(
     session.uses -= 1
     if (session.uses > 0) return
     if (!session.cached) {
-      session.core.close()
+      end(session)
       return
     }
     session.idleSince = clock.monotonicMs()
@@ -102,11 +109,14 @@ export function createSessionCache(
       const session = use(partitionId)
       return once(session.core, () => release(partitionId, session))
     },
-    close: () => cache.close(),
+    close() {
+      cache.close()
+      for (const session of open) end(session)
+    },
   }
 }
 
-function createUnshared(open: (partitionId: string) => SessionCore): SessionCache {
+function createUnshared(create: (partitionId: string) => SessionCore): SessionCache {
   const cores = new Set<SessionCore>()
   const end = (core: SessionCore): void => {
     core.close()
@@ -117,7 +127,7 @@ function createUnshared(open: (partitionId: string) => SessionCore): SessionCach
       return cores.size
     },
     lease(partitionId) {
-      const core = open(partitionId)
+      const core = create(partitionId)
       cores.add(core)
       return once(core, () => end(core))
     },

@@ -17,6 +17,7 @@ import {
   scanDataRowRecord,
   serializeDataRowRecord,
 } from './record-codec.ts'
+import { byteLengthOf } from './record-fields.ts'
 import { checkNotAborted } from './single-flight.ts'
 
 /** What the sessions of one partition share. */
@@ -34,7 +35,8 @@ export interface SessionCoreContext {
 /**
  * Encrypts and decrypts for one partition, for one session or for all that share it.
  *
- * The `try` forms are the hot path: they answer in this tick, or give undefined when a key must be loaded or somebody traces.
+ * The `try` forms check the arguments, and are the hot path: they answer in this tick, or give undefined when a key must be
+ * loaded or somebody traces. The forms without `try` go on from there.
  */
 export interface SessionCore {
   readonly partitionId: string
@@ -44,6 +46,8 @@ export interface SessionCore {
   encryptToJson(plaintext: Uint8Array, call: Call): Promise<string>
   tryDecrypt(record: DataRowRecordInput, call: Call): Uint8Array | undefined
   decrypt(record: DataRowRecordInput, call: Call): Promise<Uint8Array>
+  /** Decrypts what `read` gives, if anything, as one operation: a close that comes in between waits for it. */
+  load(read: () => Promise<DataRowRecordInput | null | undefined>, call: Call): Promise<Uint8Array | undefined>
   /** Wipes the session's own keys; those in use, when their operation ends. */
   close(): void
 }
@@ -67,17 +71,21 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
   const sealJson: SealRow<string> = (key, plaintext, meta) =>
     crypto.encryptRowJson?.(key, plaintext, meta) ?? serializeDataRowRecord(sealRecord(key, plaintext, meta))
 
-  const accept = (plaintext: Uint8Array, call: Call): Uint8Array => {
+  const accept = (call: Call): void => {
     operations.check()
-    checkNotAborted(call.signal)
-    return checkPlaintext(plaintext, limits)
+    checkCall(call)
   }
-  const trySeal = <T>(plaintext: Uint8Array, form: SealRow<T>, call: Call): T | undefined =>
-    isTraced(encryptTrace) ? undefined : envelope.trySeal(accept(plaintext, call), form)
+  const trySeal = <T>(plaintext: Uint8Array, form: SealRow<T>, call: Call): T | undefined => {
+    accept(call)
+    checkPlaintext(plaintext, limits)
+    if (isTraced(encryptTrace) || mustBeCopied(plaintext)) return undefined
+    return envelope.trySeal(plaintext, form)
+  }
   const seal = async <T>(plaintext: Uint8Array, form: SealRow<T>, call: Call): Promise<T> => {
     // The caller may change the bytes while a key is loaded; what was there at the call is encrypted.
-    const snapshot = new Uint8Array(accept(plaintext, call))
+    const snapshot = new Uint8Array(plaintext)
     try {
+      checkPlaintext(snapshot, limits) // shared memory may have grown since the call
       return await operations.run(() =>
         trace(encryptTrace, { partitionId, size: snapshot.byteLength }, () => envelope.seal(snapshot, form, call)),
       )
@@ -93,14 +101,13 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
     return envelope.tryOpen(scanned.parentKeyId, scanned.parentCreated, textOpener(crypto, json, scanned))
   }
   /** Undefined: a key must be loaded, or the text is not of the common form. */
-  const tryOpen = (record: DataRowRecordInput, call: Call): Uint8Array | undefined => {
-    operations.check()
-    checkNotAborted(call.signal)
+  const tryOpen = (record: DataRowRecordInput): Uint8Array | undefined => {
     if (typeof record === 'string') return tryOpenText(record)
     return isUint8Array(record) ? tryOpenText(decodeDataRowRecordText(record, limits)) : undefined
   }
   const open = async (record: DataRowRecordInput, call: Call): Promise<Uint8Array> => {
-    const opened = tryOpen(record, call)
+    checkCall(call)
+    const opened = tryOpen(record)
     if (opened !== undefined) return opened
     // The whole record is checked before any key is loaded.
     const { key, data } = parseDataRowRecord(record, limits)
@@ -109,7 +116,7 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
     const openParsed = (handle: KeyHandle): Uint8Array => openRow(crypto, handle, encryptedKey, data)
     return (
       envelope.tryOpen(parentKeyMeta.keyId, parentKeyMeta.created, openParsed) ??
-      operations.run(() => envelope.open(parentKeyMeta, openParsed, call))
+      envelope.open(parentKeyMeta, openParsed, call)
     )
   }
   const openUniform = async (record: DataRowRecordInput, call: Call): Promise<Uint8Array> => {
@@ -123,7 +130,8 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
       throw new DecryptionError('the record cannot be decrypted in this session')
     }
   }
-  const decrypt = context.uniformErrors ? openUniform : open
+  const openTraced = (record: DataRowRecordInput, call: Call): Promise<Uint8Array> =>
+    trace(decryptTrace, { partitionId }, () => (context.uniformErrors ? openUniform : open)(record, call))
 
   return {
     partitionId,
@@ -131,11 +139,17 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
     encrypt: (plaintext, call) => seal(plaintext, sealRecord, call),
     tryEncryptToJson: (plaintext, call) => trySeal(plaintext, sealJson, call),
     encryptToJson: (plaintext, call) => seal(plaintext, sealJson, call),
-    tryDecrypt: (record, call) => (context.uniformErrors || isTraced(decryptTrace) ? undefined : tryOpen(record, call)),
-    decrypt(record, call) {
-      if (!isTraced(decryptTrace)) return decrypt(record, call)
-      return trace(decryptTrace, { partitionId }, () => decrypt(record, call))
+    tryDecrypt(record, call) {
+      accept(call)
+      return context.uniformErrors || isTraced(decryptTrace) ? undefined : tryOpen(record)
     },
+    decrypt: (record, call) => operations.run(() => openTraced(record, call)),
+    load: (read, call) =>
+      operations.run(async () => {
+        checkCall(call)
+        const record = await read()
+        return record === null || record === undefined ? undefined : openTraced(record, call)
+      }),
     close() {
       context.ownKeys?.cache.close()
     },
@@ -150,18 +164,48 @@ function textOpener(crypto: CryptoProvider, json: string, { spans }: ScannedData
   }
 }
 
-/** The exact bytes to encrypt. Shared memory is copied: another thread could change it meanwhile. */
-function checkPlaintext(plaintext: unknown, limits: RecordLimits): Uint8Array {
+/** Refuses what is no payload. The bytes count, whatever a property of the object says of them. */
+function checkPlaintext(plaintext: unknown, { maxPlaintextBytes }: RecordLimits): void {
   if (!isUint8Array(plaintext)) {
     const kind = plaintext === null ? 'null' : typeof plaintext
     throw new InvalidInputError(`a plaintext is a Uint8Array, not ${kind}: encode text as UTF-8, values as JSON`)
   }
-  const { byteLength } = plaintext
-  if (byteLength > limits.maxPlaintextBytes) {
+  const byteLength = byteLengthOf(plaintext)
+  if (byteLength > maxPlaintextBytes) {
     throw new InvalidInputError(
-      `the plaintext has ${byteLength} bytes; the limit maxPlaintextBytes is ${limits.maxPlaintextBytes}: ` +
+      `the plaintext has ${byteLength} bytes; the limit maxPlaintextBytes is ${maxPlaintextBytes}: ` +
         'encrypt larger data as a stream of chunks',
     )
   }
-  return isSharedArrayBuffer(plaintext.buffer) ? new Uint8Array(plaintext) : plaintext
+  if (byteLength === 0 && isGone(plaintext)) {
+    throw new InvalidInputError("the plaintext's memory was transferred or shrunk: its bytes are gone")
+  }
+}
+
+/** Empty because its buffer was detached, or made shorter than where it begins. */
+function isGone(bytes: Uint8Array): boolean {
+  try {
+    return new Uint8Array(bytes).byteLength > 0
+  } catch {
+    return true
+  }
+}
+
+/** Another thread could change shared memory while it is encrypted; a length that lies would mislead whoever reads it. */
+function mustBeCopied(plaintext: Uint8Array): boolean {
+  return isSharedArrayBuffer(plaintext.buffer) || plaintext.byteLength !== byteLengthOf(plaintext)
+}
+
+/** @throws InvalidInputError for options that are none, AbortedError when the signal is aborted. */
+function checkCall(call: Call): void {
+  const given: unknown = call
+  if (typeof given !== 'object' || given === null) {
+    throw new InvalidInputError('the options of a call are an object such as { signal }')
+  }
+  const { signal } = call
+  if (signal === undefined) return
+  if (typeof signal?.aborted !== 'boolean' || typeof signal.addEventListener !== 'function') {
+    throw new InvalidInputError('option signal is an AbortSignal')
+  }
+  checkNotAborted(signal)
 }

@@ -1,0 +1,13 @@
+import type { Command } from 'commander'
+import type { CommandContext } from './context.ts'
+import { createCommand } from './create-command.ts'
+import { keysListCommand } from './keys-list.ts'
+import { keysShowCommand } from './keys-show.ts'
+
+/** `asherah keys` */
+export function keysCommand(context: CommandContext): Command {
+  return createCommand('keys', 'look at the keys of a metastore; key bytes are never shown')
+    .helpCommand(false)
+    .addCommand(keysListCommand(context))
+    .addCommand(keysShowCommand(context))
+}

@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, isAbsolute, join } from 'node:path'
+import { InvalidConfigError } from '@asherah/core'
+import { checkKnownOptions } from '@asherah/core/backend'
+import { fileError, hasCode } from './errors.ts'
+import { createSettings, type Settings, settingNames } from './settings.ts'
+
+/** A config file's settings, with its relative paths made relative to its own folder. */
+export interface ConfigFile {
+  readonly path: string
+  readonly values: Readonly<Record<string, unknown>>
+}
+
+/** Read when it is in the working folder and no other file is named. */
+export const defaultConfigFile = 'asherah.config.json'
+
+/**
+ * Reads a config file: a JSON object of settings.
+ *
+ * @param path The file named by `--config` or `ASHERAH_CONFIG`; undefined: {@link defaultConfigFile}, if it is there.
+ * @throws InvalidConfigError for bad JSON, an unknown key (naming the nearest), or a master key.
+ */
+export async function readConfigFile(path: string | undefined, folder = ''): Promise<ConfigFile | undefined> {
+  const file = path ?? join(folder, defaultConfigFile)
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    if (path === undefined && hasCode(error, 'ENOENT')) return undefined
+    throw fileError(`read the config file '${file}'`, error)
+  }
+  const label = `'${file}'`
+  const values = parseConfig(text, label)
+  for (const name of Object.keys(values)) {
+    if (/^master[-_]?key([-_]?hex)?$/i.test(name)) {
+      throw new InvalidConfigError(
+        `${label}: a config file cannot hold the master key; name its file as "masterKeyFile"`,
+      )
+    }
+  }
+  checkKnownOptions(label, values, settingNames)
+  return { path: file, values: resolvePaths(values, dirname(file)) }
+}
+
+/** Merges a command's flags with `ASHERAH_*` variables and the config file. @throws InvalidConfigError */
+export async function loadSettings(
+  flags: Readonly<Record<string, unknown>>,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Settings> {
+  const { config } = flags
+  const file = await readConfigFile(typeof config === 'string' ? config : env.ASHERAH_CONFIG)
+  return createSettings({ flags, env, file })
+}
+
+function parseConfig(text: string, label: string): Readonly<Record<string, unknown>> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new InvalidConfigError(`${label} is not valid JSON`, { cause: error })
+  }
+  if (!isObject(value)) throw new InvalidConfigError(`${label} must hold one JSON object`)
+  return value
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function resolvePaths(values: Readonly<Record<string, unknown>>, folder: string): Readonly<Record<string, unknown>> {
+  const { masterKeyFile, metastore } = values
+  const scheme = 'sqlite://'
+  return {
+    ...values,
+    ...(typeof masterKeyFile === 'string' && masterKeyFile !== ''
+      ? { masterKeyFile: from(folder, masterKeyFile) }
+      : {}),
+    ...(typeof metastore === 'string' && metastore.startsWith(scheme) && metastore.length > scheme.length
+      ? { metastore: scheme + from(folder, metastore.slice(scheme.length)) }
+      : {}),
+  }
+}
+
+function from(folder: string, path: string): string {
+  return isAbsolute(path) ? path : join(folder, path)
+}

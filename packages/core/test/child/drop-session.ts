@@ -1,0 +1,37 @@
+// A child process with --expose-gc: drops sessions without closing them, and prints what became of their keys.
+import { bytesOf, createWorld, recordEvents } from '../fakes.ts'
+
+const collect: unknown = Reflect.get(globalThis, 'gc')
+
+async function main(): Promise<void> {
+  if (typeof collect !== 'function') throw new Error('run with --expose-gc')
+  const report: Record<string, unknown> = {}
+  for (const [name, policy] of [
+    ['unshared', {}],
+    ['cached', { cacheSessions: true, sessionCacheMaxSize: 1 }],
+  ] as const) {
+    const world = createWorld(policy)
+    const events = recordEvents()
+    const dropAll = async (): Promise<void> => {
+      for (const id of ['p', 'q', 'r']) {
+        await world.factory.getSession(id).encrypt(bytesOf('x'))
+        await world.factory.getSessionJson(id).encrypt('x')
+      }
+      const closed = world.factory.getSession('s')
+      await closed.encrypt(bytesOf('x'))
+      closed.close()
+    }
+    await dropAll()
+    const before = world.crypto.open
+    for (let turn = 0; turn < 50 && events.warning.length < 6; turn += 1) {
+      collect()
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    report[name] = { before, after: world.crypto.open, warnings: events.warning.map(({ code }) => code) }
+    await world.factory.close()
+    events.stop()
+  }
+  console.log(JSON.stringify(report))
+}
+
+void main()

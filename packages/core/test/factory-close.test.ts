@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest'
+import { ClosedError, type CryptoPolicyOptions } from '../src/index.ts'
+import { createOperations } from '../src/internal/operations.ts'
+import { bytesOf, createDeferred, createWorld, HOUR, intermediateKeyId, settle, until } from './fakes.ts'
+
+const PLAINTEXT = bytesOf('4111 1111')
+
+describe('what close wipes', () => {
+  it.each([
+    ['sessions of their own', {}],
+    ['cached sessions', { cacheSessions: true }],
+    ['cached sessions that have left the cache', { cacheSessions: true, sessionCacheMaxSize: 1 }],
+    ['a shared key cache', { sharedIntermediateKeyCache: true }],
+    ['both', { sharedIntermediateKeyCache: true, cacheSessions: true }],
+  ])('D-038 every key, also of sessions that nobody closed: %s', async (_, policy: CryptoPolicyOptions) => {
+    const world = createWorld(policy)
+    const sessions = ['a', 'b', 'c'].map((name) => world.factory.getSession(name))
+    for (const session of sessions) await session.encrypt(PLAINTEXT)
+    expect(world.crypto.open).toBe(4)
+    await world.factory.close()
+    expect(world.crypto.open).toBe(0)
+    for (const session of sessions) session.close()
+    expect(world.crypto.open).toBe(0)
+  })
+
+  it('D-038 at the deadline: idle keys at once, and keys in use when their call ends', async () => {
+    const world = createWorld({ revokeCheckIntervalMs: HOUR, sharedIntermediateKeyCache: true })
+    for (const name of ['a', 'b', 'c']) await world.factory.getSession(name).encrypt(PLAINTEXT)
+    world.clock.advance(HOUR)
+    const gate = createDeferred()
+    world.metastore.before = () => gate.promise
+    const encrypting = world.factory.getSession('a').encrypt(PLAINTEXT)
+    await settle()
+    await expect(world.factory.close({ timeoutMs: 1 })).rejects.toBeInstanceOf(ClosedError)
+    expect(world.crypto.open).toBe(1) // the key that waits for its re-check
+    gate.resolve()
+    await encrypting
+    await until(() => world.crypto.open === 0, 'all keys closed')
+  })
+
+  it('D-038 a key that is made after the deadline serves the call that waits for it, and is wiped', async () => {
+    const world = createWorld()
+    const gate = createDeferred()
+    world.metastore.before = (call) => (call.method === 'store' ? gate.promise : undefined)
+    const encrypting = world.factory.getSession('p').encrypt(PLAINTEXT)
+    await until(() => world.metastore.count('store') === 1)
+    await expect(world.factory.close({ timeoutMs: 1 })).rejects.toThrow(/\b1 operation\b/)
+    gate.resolve()
+    expect((await encrypting).key.parentKeyMeta.keyId).toBe(intermediateKeyId('p'))
+    await until(() => world.crypto.open === 0, 'all keys closed')
+    expect(world.crypto.made).toBe(2)
+  })
+
+  it('D-038 work whose callers have all left is waited for', async () => {
+    const world = createWorld()
+    const gate = createDeferred()
+    world.metastore.before = () => gate.promise
+    const abort = new AbortController()
+    const call = world.factory.getSession('p').encrypt(PLAINTEXT, { signal: abort.signal })
+    await settle()
+    abort.abort()
+    await expect(call).rejects.toThrow('aborted')
+    let closed = false
+    const closing = world.factory.close().then(() => {
+      closed = true
+    })
+    await settle()
+    expect(closed).toBe(false)
+    gate.resolve()
+    await closing
+    expect(world.crypto.open).toBe(0)
+  })
+})
+
+describe('createOperations', () => {
+  it('counts operations, not the loads that they wait for', async () => {
+    const operations = createOperations('thing')
+    const gate = createDeferred()
+    const load = operations.track(gate.promise)
+    const run = operations.run(() => load)
+    expect(operations.active).toBe(1)
+    gate.resolve()
+    await run
+    expect(operations.active).toBe(0)
+  })
+
+  it('counts work that is left behind when there is nothing else', async () => {
+    const operations = createOperations('thing')
+    const gate = createDeferred()
+    const works = [operations.track(gate.promise), operations.track(gate.promise)]
+    expect(operations.active).toBe(2)
+    gate.resolve()
+    await Promise.all(works)
+    await operations.idle()
+  })
+
+  it('is idle when both have ended, also by a failure', async () => {
+    const operations = createOperations('thing')
+    const [one, two] = [createDeferred(), createDeferred()]
+    const run = operations.run(() => one.promise)
+    const work = operations.track(two.promise)
+    let idle = false
+    const waiting = operations.idle().then(() => {
+      idle = true
+    })
+    one.reject(new Error('no'))
+    await expect(run).rejects.toThrow('no')
+    await settle()
+    expect(idle).toBe(false)
+    two.reject(new Error('no'))
+    await expect(work).rejects.toThrow('no')
+    await waiting
+  })
+
+  it('after close: new operations are refused, work goes on', async () => {
+    const operations = createOperations('thing')
+    operations.close()
+    expect(() => operations.check()).toThrow(ClosedError)
+    await expect(operations.run(async () => 1)).rejects.toThrow('the thing is closed')
+    expect(await operations.track(Promise.resolve(2))).toBe(2)
+  })
+})

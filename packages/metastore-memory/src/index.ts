@@ -1,0 +1,1 @@
+export { createMemoryMetastore, type MemoryMetastore, type MemoryMetastoreOptions } from './memory-metastore.ts'

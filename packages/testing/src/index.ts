@@ -1,0 +1,40 @@
+export { type CacheConformanceOptions, cacheConformance } from './cache/cache-conformance.ts'
+export {
+  type CryptoProviderConformanceOptions,
+  cryptoProviderConformance,
+} from './crypto/crypto-provider-conformance.ts'
+export type { CryptoCapability } from './crypto/crypto-subject.ts'
+export { type KmsConformanceOptions, kmsConformance } from './kms/kms-conformance.ts'
+export { type MetastoreConformanceOptions, metastoreConformance } from './metastore/metastore-conformance.ts'
+export type { MetastoreCapability } from './metastore/subject.ts'
+export type { SecretCapability } from './secrets/secret-checks.ts'
+export { type SecretFactoryConformanceOptions, secretFactoryConformance } from './secrets/secret-factory-conformance.ts'
+export {
+  type AwsVectorKms,
+  createFakeClock,
+  createKmsFaults,
+  createMetastoreFaults,
+  type FailureOptions,
+  type FakeClock,
+  type FakeClockOptions,
+  type FaultSelector,
+  faultyKms,
+  faultyMetastore,
+  type Hold,
+  type KmsFaults,
+  type KmsVariantVectors,
+  loadVectors,
+  type MetastoreFaults,
+  type MetastoreFaultsOptions,
+  type MethodFaults,
+  type MultiRegionVectors,
+  type StaticVectorKms,
+  type VariantVectors,
+  type VectorCase,
+  type VectorFile,
+  type VectorImplementation,
+  type VectorKms,
+  type VectorOutcome,
+  type VectorRow,
+  type Vectors,
+} from './tools.ts'

@@ -1,0 +1,24 @@
+export { createFakeClock, type FakeClock, type FakeClockOptions } from './fake-clock.ts'
+export { createKmsFaults, faultyKms, type KmsFaults } from './faulty-kms.ts'
+export {
+  createMetastoreFaults,
+  faultyMetastore,
+  type MetastoreFaults,
+  type MetastoreFaultsOptions,
+} from './faulty-metastore.ts'
+export type { FailureOptions, FaultSelector, Hold, MethodFaults } from './method-faults.ts'
+export {
+  type AwsVectorKms,
+  type KmsVariantVectors,
+  loadVectors,
+  type MultiRegionVectors,
+  type StaticVectorKms,
+  type VariantVectors,
+  type VectorCase,
+  type VectorFile,
+  type VectorImplementation,
+  type VectorKms,
+  type VectorOutcome,
+  type VectorRow,
+  type Vectors,
+} from './vectors.ts'
