@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { InvalidConfigError } from '@asherah/core'
 import { checkKnownOptions } from '@asherah/core/backend'
-import { fileError, hasCode } from './errors.ts'
+import { fileError, formatPlace, hasCode } from './errors.ts'
+import { scanJsonObject } from './formats/json-members.ts'
 import { createSettings, type Settings, settingNames } from './settings.ts'
 
 /** A config file's settings, with its relative paths made relative to its own folder. */
@@ -12,7 +13,7 @@ export interface ConfigFile {
 }
 
 /** Read when it is in the working folder and no other file is named. */
-export const defaultConfigFile = 'asherah.config.json'
+const defaultConfigFile = 'asherah.config.json'
 
 /**
  * Reads a config file: a JSON object of settings.
@@ -53,18 +54,19 @@ export async function loadSettings(
 }
 
 function parseConfig(text: string, label: string): Readonly<Record<string, unknown>> {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (error) {
-    throw new InvalidConfigError(`${label} is not valid JSON`, { cause: error })
+  const scan = scanJsonObject(text)
+  if ('fault' in scan) {
+    const before = text.slice(0, scan.fault.offset).split('\n')
+    const place = formatPlace({ line: before.length, column: [...(before.at(-1) ?? '')].length + 1 })
+    throw new InvalidConfigError(`${label}, ${place}: ${scan.fault.message}`)
   }
-  if (!isObject(value)) throw new InvalidConfigError(`${label} must hold one JSON object`)
-  return value
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  const names = scan.members.map(({ name }) => name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) throw new InvalidConfigError(`${label} has ${JSON.stringify(twice)} twice`)
+  const value: unknown = JSON.parse(text)
+  if (typeof value !== 'object' || value === null) throw new InvalidConfigError(`${label} must hold one JSON object`)
+  // Null says that a setting is not given.
+  return Object.fromEntries(Object.entries(value).filter(([, setting]) => setting !== null))
 }
 
 function resolvePaths(values: Readonly<Record<string, unknown>>, folder: string): Readonly<Record<string, unknown>> {

@@ -5,7 +5,7 @@ import { formatBytes, formatCount } from './summary.ts'
 /** Shows how far a run is. */
 export interface Progress {
   update(position: Position): void
-  /** Takes what it showed off the screen. */
+  /** Takes what it showed off the screen; idempotent. */
   stop(): void
 }
 
@@ -47,6 +47,9 @@ export function createProgress(options: ProgressOptions): Progress {
   bar.start(total ?? 1, start.input, payload(start))
   return {
     update: (position) => bar.update(known ? position.input : 0, payload(position)),
-    stop: () => bar.stop(),
+    stop() {
+      // A second time would erase what has been printed since.
+      if (bar.isActive) bar.stop()
+    },
   }
 }

@@ -28,7 +28,7 @@ export function reportError(
 }
 
 /** An error's message on one line, with a hint where there is one. */
-export function formatError(error: unknown): string {
+function formatError(error: unknown): string {
   const message = (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' ')
   const hint = error instanceof AsherahError ? hints[error.code] : undefined
   return hint === undefined || message.includes(hint) ? message : `${message}; ${hint}`

@@ -25,7 +25,9 @@ export interface SessionCipher extends Cipher {
 /** Counting more partitions than this would need memory that grows with the input. */
 export const maxPartitionsCounted = 100_000
 
+/** Partitions come in any order. A session takes some kB of memory, an intermediate key alone much less. */
 const cachedSessions = 1_000
+const cachedKeys = 10_000
 
 /** Encrypts and decrypts through sessions, which the factory caches. @throws InvalidConfigError */
 export function createSessionCipher(options: SessionCipherOptions): SessionCipher {
@@ -38,6 +40,8 @@ export function createSessionCipher(options: SessionCipherOptions): SessionCiphe
     policy: {
       cacheSessions: true,
       sessionCacheMaxSize: cachedSessions,
+      sharedIntermediateKeyCache: true,
+      intermediateKeyCacheMaxSize: cachedKeys,
       ...(options.expireAfterMs === undefined ? {} : { expireAfterMs: options.expireAfterMs }),
     },
     ...(options.clock === undefined ? {} : { clock: options.clock }),

@@ -33,7 +33,7 @@ export const settingNames: readonly SettingName[] = Object.keys(settingSpecs).fi
 export const masterKeyVariable = 'ASHERAH_MASTER_KEY_HEX'
 
 /** Whether a text names a setting. */
-export function isSettingName(name: string): name is SettingName {
+function isSettingName(name: string): name is SettingName {
   return Object.hasOwn(settingSpecs, name)
 }
 

@@ -87,7 +87,7 @@ describe('round trips of the real command', () => {
     )
   })
 
-  test('JSONL, numbers digit by digit', async () => {
+  test('D-091: JSONL, numbers digit by digit', async () => {
     const cwd = workFolder()
     const text = '{"tenant":7,"n":1.0,"x":null}\r\n\n{"x":{"a":[1e2]},"n":12345678901234567890,"tenant":7}'
     const flags = ['--format', 'jsonl', '--field', 'n', '--field', 'x', '--partition-field', 'tenant']
@@ -170,7 +170,7 @@ describe('errors: one line that says what to do, nothing published', () => {
     )
   })
 
-  test('another metastore, or none', async () => {
+  test('D-069: another metastore, or none, is an error; nothing falls back or is made', async () => {
     const cwd = workFolder()
     await runCli(['encrypt', 'a.csv', ...csvFlags, '-o', 'e.csv'], { cwd })
     const none = await runCli(['decrypt', 'e.csv', ...csvFlags, '--metastore', 'sqlite://none.db'], { cwd })
@@ -264,7 +264,7 @@ describe('pipes and signals', () => {
     expect({ code, stderr }).toEqual({ code: 141, stderr: '' })
   })
 
-  test('Ctrl-C: exit code 130, and nothing is left, even while a pipe is silent', async () => {
+  test('D-115: Ctrl-C: exit code 130, and nothing is left, even while a pipe is silent', async () => {
     const cwd = workFolder()
     const child = startCli(['encrypt', '--partition', 'p', '-o', 'out'], { cwd })
     let stderr = ''

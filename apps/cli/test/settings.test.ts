@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { loadSettings, readConfigFile } from '../src/config-file.ts'
 import { createPlan } from '../src/plan.ts'
@@ -44,7 +45,7 @@ describe('precedence', () => {
   })
 })
 
-describe('bad values name where they come from', () => {
+describe('D-044: bad values name where they come from', () => {
   test.each([
     [() => settings({}, { ASHERAH_SERVICE: '' }).text('service'), /ASHERAH_SERVICE must be non-empty text/],
     [() => settings({}, {}, { service: 5 }).text('service'), /service in 'c.json' must be non-empty text/],
@@ -67,7 +68,7 @@ describe('bad values name where they come from', () => {
     expect(settings({}, { ASHERAH_ALLOW_MISSING: text }).flag('allowMissing')).toBe(text === '1' || text === 'true')
   })
 
-  test('sizes and durations', () => {
+  test('D-042: sizes and durations; a duration without a unit is refused', () => {
     const given = (value: unknown) => ({ value, source: '--x', origin: 'flag' }) as const
     const range = { min: 1, max: 2 ** 25 }
     expect([5, '5', '64KiB', '1 MiB', '2k'].map((text) => parseSize(given(text), range))).toEqual([
@@ -82,8 +83,10 @@ describe('bad values name where they come from', () => {
 })
 
 describe('config file', () => {
-  test('unknown keys are refused, and the nearest is named', async () => {
+  test('D-043: unknown, misspelt and wrongly cased keys are refused, and the nearest is named', async () => {
     const path = join(tempFolder(), 'c.json')
+    writeFileSync(path, '{"Service":"x"}')
+    await expect(readConfigFile(path)).rejects.toThrow(/did you mean service/)
     writeFileSync(path, '{"servise":"x"}')
     await expect(readConfigFile(path)).rejects.toMatchObject({
       ...config,
@@ -102,10 +105,29 @@ describe('config file', () => {
     },
   )
 
-  test.each(['[]', 'null', '"x"', '{', '{"a":1,}'])('%s is refused', async (text) => {
+  test.each(['[]', 'null', '"x"', '{', '{"a":1,}', '{"service":"a","service":"b"}'])('%s is refused', async (text) => {
     const path = join(tempFolder(), 'c.json')
     writeFileSync(path, text)
     await expect(readConfigFile(path)).rejects.toMatchObject(config)
+  })
+
+  test('D-111: bad JSON is an error at its place, and shows nothing of the text', async () => {
+    const path = join(tempFolder(), 'c.json')
+    writeFileSync(path, '{\n  "service": "S3CRET",\n  "product": S3CRET\n}')
+    const error = await readConfigFile(path).catch((caught: unknown) => caught)
+    expect(error).toMatchObject({
+      ...config,
+      message: expect.stringMatching(/c.json', line 3, column 14: bad JSON: invalid symbol$/),
+    })
+    expect(inspect(error)).not.toContain('S3CRET')
+  })
+
+  test('D-044: null is absent', async () => {
+    const path = join(tempFolder(), 'c.json')
+    writeFileSync(path, '{"service":null,"field":null}')
+    const all = await loadSettings({ config: path }, {})
+    expect(all.given('service')).toBeUndefined()
+    expect(all.list('field')).toEqual([])
   })
 
   test('relative paths start at the folder of the file', async () => {

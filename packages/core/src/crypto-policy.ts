@@ -31,7 +31,7 @@ export interface CryptoPolicy {
   readonly sessionCache: CacheFactory
   /** In sessions. Default 1,000; not for an unbounded cache. */
   readonly sessionCacheMaxSize: number
-  /** A session that nobody used for this long leaves the cache. Default 2 hours; > 0, or Infinity. */
+  /** A session that nobody used for this long leaves the cache. Default 2 hours; ≥ 1, or Infinity. */
   readonly sessionCacheTtlMs: number
   /** `inline` (default): the encrypt that finds a key expired makes the new one. `queued`: it goes on with the expired key while one rotation runs behind; a revoked key is rotated inline. */
   readonly rotation: 'inline' | 'queued'

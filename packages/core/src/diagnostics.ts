@@ -48,17 +48,20 @@ export interface EventChannel<T> {
 
 /** The tracing channels, by the name of the call that they trace. */
 export interface TraceChannels {
-  readonly encrypt: TracingChannel<TraceContext>
-  readonly decrypt: TracingChannel<TraceContext>
-  readonly metastoreLoad: TracingChannel<TraceContext>
-  readonly metastoreLoadLatest: TracingChannel<TraceContext>
-  readonly metastoreStore: TracingChannel<TraceContext>
-  readonly kmsEncryptKey: TracingChannel<TraceContext>
-  readonly kmsDecryptKey: TracingChannel<TraceContext>
+  readonly encrypt: TracingChannel<unknown, TraceContext>
+  readonly decrypt: TracingChannel<unknown, TraceContext>
+  readonly metastoreLoad: TracingChannel<unknown, TraceContext>
+  readonly metastoreLoadLatest: TracingChannel<unknown, TraceContext>
+  readonly metastoreStore: TracingChannel<unknown, TraceContext>
+  readonly kmsEncryptKey: TracingChannel<unknown, TraceContext>
+  readonly kmsDecryptKey: TracingChannel<unknown, TraceContext>
 }
 
 /**
  * What the library publishes on `node:diagnostics_channel`. It costs nothing while nobody subscribes.
+ *
+ * Subscribers run in the call's own tick: a slow one slows the call. One that throws fails no call: Node reports its error as
+ * an uncaught exception, which ends the process unless the program handles those.
  *
  * Tracing channels: `asherah:encrypt`, `asherah:decrypt`, `asherah:metastore.load`, `.loadLatest`, `.store`,
  * `asherah:kms.encryptKey`, `.decryptKey`. Plain channels: `asherah:cache`, `asherah:key`, `asherah:warning`.
@@ -88,7 +91,7 @@ function eventChannel<T>(name: string): EventChannel<T> {
 }
 
 /** True when somebody listens to a traced call. */
-export function isTraced(traced: TracingChannel<TraceContext>): boolean {
+export function isTraced(traced: TracingChannel<unknown, TraceContext>): boolean {
   return (
     traced.start.hasSubscribers ||
     traced.end.hasSubscribers ||
@@ -104,7 +107,7 @@ export function isTraced(traced: TracingChannel<TraceContext>): boolean {
  * Not `tracePromise`: that one puts the result on the context, and ours would be plaintext or key bytes.
  */
 export function trace<T>(
-  traced: TracingChannel<TraceContext>,
+  traced: TracingChannel<unknown, TraceContext>,
   context: TraceContext,
   call: () => Promise<T>,
 ): Promise<T> {

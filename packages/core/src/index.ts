@@ -43,7 +43,7 @@ export {
 export { lruCache, simpleCache } from './internal/caches.ts'
 export { parseDataRowRecord, type RecordLimits, serializeDataRowRecord } from './internal/record-codec.ts'
 export { adhocPersistence } from './persistence.ts'
-export { Session } from './session.ts'
+export type { Session } from './session.ts'
 export { type CloseOptions, SessionFactory, type SessionFactoryOptions } from './session-factory.ts'
 export type { JsonValue, TypedSession } from './typed-session.ts'
 export type {

@@ -9,7 +9,7 @@ import { ClosedError, InvalidConfigError } from './errors.ts'
 import { type FactoryParts, wireFactory } from './internal/factory-wiring.ts'
 import { checkKnownOptions } from './internal/options.ts'
 import type { SessionLease } from './internal/session-cache.ts'
-import { Session } from './session.ts'
+import { createSession, type Session } from './session.ts'
 import {
   bytesPayload,
   bytesRecord,
@@ -101,7 +101,7 @@ export class SessionFactory implements AsyncDisposable {
    */
   getSession(partitionId: string): Session {
     const lease = this.#parts.lease(partitionId)
-    const session = new Session(lease, this.#forget)
+    const session = createSession(lease, this.#forget)
     this.#dropped.register(session, lease, session)
     return session
   }

@@ -12,25 +12,10 @@ const NO_OPTIONS: Call = {}
  *
  * Sessions are cheap, and any number of calls may run at once. `close` gives the session back; calls in flight end first.
  */
-export class Session implements Disposable {
-  readonly #lease: SessionLease
-  readonly #onClose: (session: Session) => void
-  #closed = false
-
-  /** @internal */
-  constructor(lease: SessionLease, onClose: (session: Session) => void) {
-    this.#lease = lease
-    this.#onClose = onClose
-  }
-
+export interface Session extends Disposable {
   /** The partition id that the session was asked for. */
-  get partitionId(): string {
-    return this.#lease.core.partitionId
-  }
-
-  get closed(): boolean {
-    return this.#closed
-  }
+  readonly partitionId: string
+  readonly closed: boolean
 
   /**
    * Encrypts a payload under a fresh data row key.
@@ -40,18 +25,10 @@ export class Session implements Disposable {
    * @throws InvalidInputError, MetastoreError, KmsError, WrongPartitionError, DecryptionError, FutureKeyError,
    * CorruptRecordError, AbortedError, ClosedError
    */
-  async encrypt(plaintext: Uint8Array, options: Call = NO_OPTIONS): Promise<DataRowRecord> {
-    this.#checkOpen()
-    const { core } = this.#lease
-    return core.tryEncrypt(plaintext, options) ?? core.encrypt(plaintext, options)
-  }
+  encrypt(plaintext: Uint8Array, options?: Call): Promise<DataRowRecord>
 
   /** As {@link encrypt}, straight to the wire text: the quickest form. */
-  async encryptToJson(plaintext: Uint8Array, options: Call = NO_OPTIONS): Promise<string> {
-    this.#checkOpen()
-    const { core } = this.#lease
-    return core.tryEncryptToJson(plaintext, options) ?? core.encryptToJson(plaintext, options)
-  }
+  encryptToJson(plaintext: Uint8Array, options?: Call): Promise<string>
 
   /**
    * Decrypts a record of this partition, in any of its forms.
@@ -60,17 +37,75 @@ export class Session implements Disposable {
    * @throws InvalidInputError, WrongPartitionError, KeyNotFoundError, DecryptionError, CorruptRecordError, MetastoreError,
    * KmsError, AbortedError, ClosedError
    */
-  async decrypt(record: DataRowRecordInput, options: Call = NO_OPTIONS): Promise<Uint8Array> {
-    this.#checkOpen()
-    const { core } = this.#lease
-    return core.tryDecrypt(record, options) ?? core.decrypt(record, options)
-  }
+  decrypt(record: DataRowRecordInput, options?: Call): Promise<Uint8Array>
 
   /**
    * Loads a record from the application's store and decrypts it.
    *
    * @returns undefined when nothing is stored under the key.
    */
+  load(
+    key: string,
+    persistence: Pick<Persistence<DataRowRecordInput>, 'load'>,
+    options?: Call,
+  ): Promise<Uint8Array | undefined>
+
+  /** Encrypts a payload and stores the record under a key that the persistence makes. @returns the key. */
+  store(payload: Uint8Array, persistence: Pick<Persistence<DataRowRecord>, 'store'>, options?: Call): Promise<string>
+  /** Encrypts a payload and stores the record under `key`. @returns the key. */
+  store(
+    key: string,
+    payload: Uint8Array,
+    persistence: Pick<Persistence<DataRowRecord>, 'store'>,
+    options?: Call,
+  ): Promise<string>
+
+  /** Gives the session back; idempotent. Never waits. */
+  close(): void
+}
+
+/** @param onClose Called once, when the session is given back. */
+export function createSession(lease: SessionLease, onClose: (session: Session) => void): Session {
+  return new SessionHandle(lease, onClose)
+}
+
+/** A caller's own handle on a core that others may share. */
+class SessionHandle implements Session {
+  readonly #lease: SessionLease
+  readonly #onClose: (session: Session) => void
+  #closed = false
+
+  constructor(lease: SessionLease, onClose: (session: Session) => void) {
+    this.#lease = lease
+    this.#onClose = onClose
+  }
+
+  get partitionId(): string {
+    return this.#lease.core.partitionId
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  async encrypt(plaintext: Uint8Array, options: Call = NO_OPTIONS): Promise<DataRowRecord> {
+    this.#checkOpen()
+    const { core } = this.#lease
+    return core.tryEncrypt(plaintext, options) ?? core.encrypt(plaintext, options)
+  }
+
+  async encryptToJson(plaintext: Uint8Array, options: Call = NO_OPTIONS): Promise<string> {
+    this.#checkOpen()
+    const { core } = this.#lease
+    return core.tryEncryptToJson(plaintext, options) ?? core.encryptToJson(plaintext, options)
+  }
+
+  async decrypt(record: DataRowRecordInput, options: Call = NO_OPTIONS): Promise<Uint8Array> {
+    this.#checkOpen()
+    const { core } = this.#lease
+    return core.tryDecrypt(record, options) ?? core.decrypt(record, options)
+  }
+
   async load(
     key: string,
     persistence: Pick<Persistence<DataRowRecordInput>, 'load'>,
@@ -81,9 +116,7 @@ export class Session implements Disposable {
     return this.#lease.core.load(() => persistence.load(key, options), options)
   }
 
-  /** Encrypts a payload and stores the record under a key that the persistence makes. @returns the key. */
   store(payload: Uint8Array, persistence: Pick<Persistence<DataRowRecord>, 'store'>, options?: Call): Promise<string>
-  /** Encrypts a payload and stores the record under `key`. @returns the key. */
   store(
     key: string,
     payload: Uint8Array,
@@ -95,7 +128,6 @@ export class Session implements Disposable {
     return storeRecord(this, given)
   }
 
-  /** Gives the session back; idempotent. Never waits. */
   close(): void {
     if (this.#closed) return
     this.#closed = true

@@ -56,6 +56,12 @@ export function minimalOptions(): SessionFactoryOptions {
   return { service: SERVICE, product: PRODUCT, metastore: createFakeMetastore(), kms: createFakeKms() }
 }
 
+/** A value without its type: as a backend in plain JavaScript would give it. */
+export function untyped(value: unknown) {
+  const name: string = 'value'
+  return Reflect.get({ value }, name)
+}
+
 /** What a value is, for the name of a test. */
 export function nameOf(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)

@@ -94,6 +94,19 @@ describe('inline rotation', () => {
     expect(created).toBe(Math.floor(now / seconds) * seconds)
   })
 
+  it('D-019 a key that expires while calls wait for its row is not used by them', async () => {
+    const world = createWorld({ expireAfterMs: DAY })
+    const first = parentOf(await world.factory.getSession('p').encrypt(PLAINTEXT))
+    const cold = createPeer(world, { expireAfterMs: DAY })
+    const session = cold.factory.getSession('p')
+    cold.metastore.after = (call) => {
+      if (call.method === 'load') world.clock.advance(DAY)
+    }
+    const records = await Promise.all(Array.from({ length: 3 }, () => session.encrypt(PLAINTEXT)))
+    for (const record of records) expect(parentOf(record).created).toBeGreaterThan(first.created)
+    expect(world.rows.of(IK)).toHaveLength(2)
+  })
+
   it("a new key is dated after the latest one, also within one unit of the precision: 'latest + 1 s'", async () => {
     const world = createWorld({ revokeCheckIntervalMs: 0 })
     const session = world.factory.getSession('p')
@@ -311,6 +324,17 @@ describe('D-025 queued rotation', () => {
     metastore.forget()
     expect(parentOf(await session.encrypt(PLAINTEXT)).created).toBe(rows.of(IK)[1]?.created)
     expect(metastore.calls).toEqual([])
+  })
+
+  it('D-025 two processes that make a first key under an expired system key: the loser of the race goes on, too', async () => {
+    const { world, rows } = await expired()
+    const peers = [createPeer(world, policy), createPeer(world, policy)]
+    const records = await Promise.all(peers.map((peer) => peer.factory.getSession('new').encrypt(PLAINTEXT)))
+    expect(parentOf(records[0] ?? raise())).toEqual(parentOf(records[1] ?? raise()))
+    for (const peer of peers) await peer.factory.close()
+    const latest = rows.of(intermediateKeyId('new')).at(-1)
+    expect(latest?.parentKeyMeta?.created).toBe(rows.of(SYSTEM_KEY_ID).at(-1)?.created)
+    expect(rows.of(SYSTEM_KEY_ID)).toHaveLength(2)
   })
 
   it('D-025 close waits for a rotation behind', async () => {

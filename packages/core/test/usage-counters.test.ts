@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import { createCryptoPolicy } from '../src/index.ts'
+import { createKmsCalls, createMetastoreCalls } from '../src/internal/backend-calls.ts'
+import { createFreshnessRules } from '../src/internal/freshness.ts'
+import { releaseKey } from '../src/internal/key-entry.ts'
+import { createKeyHierarchy } from '../src/internal/key-hierarchy.ts'
+import { createOperations } from '../src/internal/operations.ts'
 import { createUsageCounters } from '../src/internal/usage-counters.ts'
-import { bytesOf, createWorld, HOUR, parentOf } from './fakes.ts'
+import { createFactoryIds } from '../src/partition.ts'
+import { createWorld, HOUR } from './fakes.ts'
 
 describe('createUsageCounters', () => {
   it('gives one record for one key, as long as it is remembered', () => {
@@ -23,24 +30,35 @@ describe('createUsageCounters', () => {
 })
 
 describe('D-099 the count of a key that writes', () => {
-  it('D-099 is not lost while the key is cached, however many other keys there are', async () => {
-    const world = createWorld({ maxUsesPerKey: 20, revokeCheckIntervalMs: HOUR, systemKeyCacheMaxSize: 2 })
-    const session = world.factory.getSession('hot')
-    const first = parentOf(await session.encrypt(bytesOf('x')))
-    for (let i = 1; i < 19; i += 1) await session.encrypt(bytesOf('x'))
-    // 70,000 other partitions write in the same hour; each is remembered, and the hot key was asked for before them all.
-    const { rows } = world
-    const row = rows.get(first.keyId, first.created)
-    if (row === undefined) throw new Error('the row of the first key')
-    for (let i = 0; i < 66_000; i += 1) {
-      rows.put({ ...row, keyId: `_IK_p${i}_svc_prod` })
-      const other = world.factory.getSession(`p${i}`)
-      await other.encrypt(bytesOf('x'))
-      other.close()
-      rows.remove({ keyId: `_IK_p${i}_svc_prod`, created: first.created })
-    }
-    world.clock.advance(HOUR)
-    expect(parentOf(await session.encrypt(bytesOf('x')))).toEqual(first)
-    expect(parentOf(await session.encrypt(bytesOf('x'))).created).toBeGreaterThan(first.created)
+  it('D-099 is kept by the key while it is cached, also when the bounded map has forgotten it', async () => {
+    const { clock, metastore, kms, crypto } = createWorld()
+    const policy = createCryptoPolicy({ revokeCheckIntervalMs: HOUR, keyReloadJitter: 0 })
+    const ids = createFactoryIds({
+      service: 's',
+      product: 'p',
+      regionSuffix: undefined,
+      recoveryRegionSuffixes: [],
+      strictIds: false,
+    })
+    const keys = createKeyHierarchy({
+      policy,
+      clock,
+      freshness: createFreshnessRules(policy, clock),
+      metastore: createMetastoreCalls(metastore),
+      operations: createOperations('test'),
+      usageOf: () => ({ count: 0, notifiedAt: 0 }),
+      ids,
+      crypto,
+      kms: createKmsCalls(kms),
+    }).createIntermediateKeys()
+    const { intermediateKeyId } = ids.partition('hot')
+    const first = await keys.latest(intermediateKeyId, {})
+    first.usage.count = 19
+    releaseKey(first.entry)
+    clock.advance(HOUR)
+    metastore.forget()
+    const again = await keys.latest(intermediateKeyId, {})
+    expect(metastore.count('loadLatest')).toBe(1)
+    expect(again.usage.count).toBe(19)
   })
 })

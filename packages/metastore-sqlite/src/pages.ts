@@ -39,7 +39,7 @@ export async function* pagedRows(
 }
 
 function readPage(c: Connection, after: KeyMeta): StoredRow[] {
-  const rows = c.prepare(c.texts.page).all(after.keyId, after.created)
+  const rows = c.prepare(c.texts.page).all({ id: after.keyId, created: after.created })
   return rows.map((row) => ({
     keyId: decodeId(row.id_bytes),
     seconds: typeof row.seconds === 'number' ? row.seconds : null,

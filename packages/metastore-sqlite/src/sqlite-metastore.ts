@@ -55,7 +55,7 @@ export function createSqliteMetastore(options: SqliteMetastoreOptions): SqliteMe
       const notAfter = call?.notAfter ?? null
       if (notAfter !== null && !Number.isFinite(notAfter)) throw new InvalidInputError('notAfter must be Unix seconds')
       return database.read('loadLatest', call, null, (c) => {
-        const row = c.prepare(c.texts.loadLatest).get(keyId, notAfter)
+        const row = c.prepare(c.texts.loadLatest).get({ id: keyId, notAfter })
         return row === undefined ? null : toRecord(keyId, row.seconds, row.key_record)
       })
     },
@@ -69,9 +69,10 @@ export function createSqliteMetastore(options: SqliteMetastoreOptions): SqliteMe
       }
       if (created > MAX_CREATED)
         throw new InvalidInputError(`created is at most ${MAX_CREATED} in SQLite: the year 9999`)
+      const parameters = { id: keyId, text: timeText(created), record: text, created }
       return database.write('store', call, (c) => {
         try {
-          return Number(c.prepare(c.texts.store).run(keyId, timeText(created), text, created).changes) === 1
+          return Number(c.prepare(c.texts.store).run(parameters).changes) === 1
         } catch (error) {
           if (!isDuplicate(error)) throw error
           if (loadRow(c, { keyId, created }) !== null) return false
@@ -106,7 +107,7 @@ export function createSqliteMetastore(options: SqliteMetastoreOptions): SqliteMe
         c.transaction(() => {
           const row = loadRow(c, { keyId, created })
           if (row === null) return false
-          if (!row.record.revoked) c.prepare(c.texts.revoke).run(keyId, created)
+          if (!row.record.revoked) c.prepare(c.texts.revoke).run({ id: keyId, created })
           return true
         }),
       )
@@ -121,9 +122,10 @@ export function createSqliteMetastore(options: SqliteMetastoreOptions): SqliteMe
 
 function loadRow(c: Connection, key: KeyMeta): { readonly record: EnvelopeKeyRecord } | null {
   const { keyId, created } = key
-  const canonical = created > MAX_CREATED ? undefined : c.prepare(c.texts.loadCanonical).get(keyId, timeText(created))
+  const canonical =
+    created > MAX_CREATED ? undefined : c.prepare(c.texts.loadCanonical).get({ id: keyId, text: timeText(created) })
   if (canonical !== undefined) return { record: toRecord(keyId, created, canonical.key_record) }
-  const row = c.prepare(c.texts.loadAny).get(keyId, created)
+  const row = c.prepare(c.texts.loadAny).get({ id: keyId, created })
   return row === undefined ? null : { record: toRecord(keyId, row.seconds, row.key_record) }
 }
 

@@ -1,4 +1,4 @@
-/** The SQL of the metastore for one table. */
+/** The SQL of the metastore for one table. Its parameters have names: Node 22.13 does not bind numbered ones. */
 export interface StatementTexts {
   readonly createTable: string
   readonly loadCanonical: string
@@ -40,7 +40,7 @@ const IS_CANONICAL = "(typeof(created) = 'text' AND created GLOB '????-??-?? ??:
 const KEY_RECORD = 'key_record AS key_record'
 
 /** The first term uses the index, whatever the column's collation; the second makes the match exact. */
-const SAME_ID = 'id = ?1 AND id = ?1 COLLATE BINARY'
+const SAME_ID = 'id = $id AND id = $id COLLATE BINARY'
 
 /** @param tableName Unquoted. */
 export function statementTexts(tableName: string): StatementTexts {
@@ -52,21 +52,21 @@ export function statementTexts(tableName: string): StatementTexts {
   key_record TEXT NOT NULL,
   PRIMARY KEY (id, created)
 )`,
-    loadCanonical: `SELECT ${KEY_RECORD} FROM ${table} WHERE ${SAME_ID} AND created = ?2`,
+    loadCanonical: `SELECT ${KEY_RECORD} FROM ${table} WHERE ${SAME_ID} AND created = $text`,
     // A row whose time cannot be read might be the one asked for: it comes last, and is not taken for missing.
     loadAny: `SELECT ${SECONDS} AS seconds, ${KEY_RECORD} FROM ${table}
-WHERE ${SAME_ID} AND ((${SECONDS}) <> ?2) IS NOT 1 ORDER BY seconds NULLS LAST, ${IS_CANONICAL} DESC LIMIT 1`,
+WHERE ${SAME_ID} AND ((${SECONDS}) <> $created) IS NOT 1 ORDER BY seconds NULLS LAST, ${IS_CANONICAL} DESC LIMIT 1`,
     // Here it comes first: nobody can say that it is not the latest.
     loadLatest: `SELECT ${SECONDS} AS seconds, ${KEY_RECORD} FROM ${table}
-WHERE ${SAME_ID} AND ((${SECONDS}) > ?2) IS NOT 1 ORDER BY seconds DESC NULLS FIRST, ${IS_CANONICAL} DESC LIMIT 1`,
+WHERE ${SAME_ID} AND ((${SECONDS}) > $notAfter) IS NOT 1 ORDER BY seconds DESC NULLS FIRST, ${IS_CANONICAL} DESC LIMIT 1`,
     // One statement, so atomic: the key constraint alone does not see one second written in two ways.
-    store: `INSERT INTO ${table} (id, created, key_record) SELECT ?1, ?2, ?3
-WHERE NOT EXISTS (SELECT 1 FROM ${table} WHERE ${SAME_ID} AND (${SECONDS}) = ?4)`,
+    store: `INSERT INTO ${table} (id, created, key_record) SELECT $id, $text, $record
+WHERE NOT EXISTS (SELECT 1 FROM ${table} WHERE ${SAME_ID} AND (${SECONDS}) = $created)`,
     // In SQL, since JSON.parse and JSON.stringify would change what they do not know: big numbers, for one.
-    revoke: `UPDATE ${table} SET key_record = json_set(key_record, '$.Revoked', json('true')) WHERE ${SAME_ID} AND (${SECONDS}) = ?2`,
+    revoke: `UPDATE ${table} SET key_record = json_set(key_record, '$.Revoked', json('true')) WHERE ${SAME_ID} AND (${SECONDS}) = $created`,
     // The first page is the one after '': the range makes the planner walk the index.
     page: `SELECT CAST(id AS BLOB) AS id_bytes, ${SECONDS} AS seconds, ${IS_CANONICAL} AS canonical, ${KEY_RECORD}
-FROM ${table} WHERE id COLLATE BINARY >= ?1 AND (id COLLATE BINARY > ?1 OR (${SECONDS}) > ?2)
+FROM ${table} WHERE id COLLATE BINARY >= $id AND (id COLLATE BINARY > $id OR (${SECONDS}) > $created)
 ORDER BY id COLLATE BINARY, seconds, ${IS_CANONICAL} DESC LIMIT ${PAGE_ROWS}`,
     doubles: `SELECT count(*) AS doubles FROM (SELECT 1 FROM ${table} GROUP BY id, (${SECONDS}) HAVING count(*) > 1)`,
   }

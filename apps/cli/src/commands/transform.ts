@@ -149,6 +149,9 @@ async function openOutput({ flags, context }: TransformOptions, plan: Plan, inpu
   const path = toFile(flags.output)
   if (path === undefined) return createStreamOutput(context.stdout, 'standard output', { end: false })
   const target = await resolveTarget(path)
+  if (flags.resume === true && (input.file === undefined || target.kind === 'device')) {
+    throw new InvalidConfigError('--resume needs a regular file as input and as output')
+  }
   if (target.kind === 'device') return createDeviceOutput(target.path)
   return openPartialFile({
     target,

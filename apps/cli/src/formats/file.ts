@@ -7,7 +7,7 @@ import { advance, type Batch, type Cipher, type Codec, type OpenInput, type Posi
 import { decodeUtf8, maxEncryptedRowBytes } from './text.ts'
 
 /** The most that one bare record holds: the limit of the library and of other readers. */
-export const maxRecordBytes = 64 * 1024 * 1024
+const maxRecordBytes = 64 * 1024 * 1024
 /** Chunks of a file may be from 1 byte to this. */
 export const maxChunkBytes = 32 * 1024 * 1024
 /** A bare record's text: base64 of the most that it holds, its keys and some white space. */

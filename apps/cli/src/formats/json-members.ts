@@ -27,13 +27,13 @@ export function scanJsonObject(text: string): JsonObjectScan {
   let depth = 0
   let top: 'object' | 'other' | undefined
   let open: { name: string; at: number } | undefined
+  let valueAt = 0
 
   const begin = (offset: number, kind: 'object' | 'other'): void => {
     top ??= kind
     depth++
     if (depth === 2) valueAt = offset
   }
-  let valueAt = 0
   const value = (start: number, end: number): void => {
     if (depth !== 1 || open === undefined) return
     members.push({ ...open, start, end })

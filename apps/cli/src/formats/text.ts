@@ -27,7 +27,7 @@ export function byteOrderMark(bytes: Uint8Array): number {
 }
 
 /** The column, in characters from 1, of a byte of one line. */
-export function columnOf(line: Uint8Array, offset: number): number {
+function columnOf(line: Uint8Array, offset: number): number {
   let characters = 0
   // Count the bytes that start a character: right for UTF-8, and close enough for what is not.
   for (const byte of line.subarray(0, offset)) if ((byte & 0xc0) !== 0x80) characters++

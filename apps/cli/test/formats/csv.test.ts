@@ -92,7 +92,7 @@ describe('what is encrypted', () => {
     expect(Buffer.from(await fakeCipher.decrypt('t', record)).toString()).toBe('Ann "A", Inc')
   })
 
-  test('an empty cell is encrypted too', async () => {
+  test('D-094: an empty cell is encrypted too', async () => {
     const text = await encrypt('tenant,secret\nt,\n')
     expect(parse(text)[1]?.[1]).toContain('"Data":""')
     expect(await decrypt(text)).toBe('tenant,secret\nt,\n')

@@ -33,7 +33,7 @@ test('any bytes come back, whatever the chunk size and however they arrive', asy
   )
 })
 
-test('an empty file is one empty chunk', async () => {
+test('D-094: an empty file is one empty chunk', async () => {
   const encrypted = await encrypt('')
   expect(encrypted.trimEnd().split('\n')).toHaveLength(2)
   expect(await decrypt(encrypted)).toHaveLength(0)
@@ -147,7 +147,7 @@ describe('a bare record', () => {
     expect((await decrypt(`\n  ${output.toString()}\n`, [1])).toString()).toBe('hello')
   })
 
-  test('holds no more than 64 MiB', async () => {
+  test('D-090: holds no more than 64 MiB', async () => {
     const codec = createRecordEncryptor(whose)
     async function* open(): AsyncGenerator<Uint8Array> {
       const piece = new Uint8Array(1024 * 1024)

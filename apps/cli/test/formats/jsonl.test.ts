@@ -157,7 +157,7 @@ test.each([
 
 const fixed = { partition: { kind: 'fixed', partition: 'p' } } as const
 
-test('the message about bad JSON does not quote the text', async () => {
+test('D-117: the message about bad JSON does not quote the text', async () => {
   const error = await encrypt('{"tenant":"t","secret":"123-45-6789" x}').catch((caught: unknown) => caught)
   expect(String(error)).not.toContain('123-45')
   expect(error).not.toHaveProperty('cause')

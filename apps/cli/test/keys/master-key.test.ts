@@ -62,7 +62,7 @@ describe('the master key comes from', () => {
   })
 })
 
-test('a bad or missing key is refused, and never shown', async () => {
+test('D-046, D-117: a bad or missing key is refused, there is no default, and no message shows any of it', async () => {
   const bad = `${hex.slice(0, 60)}zz`
   for (const { kms } of [
     open({}, { ASHERAH_MASTER_KEY_HEX: bad }),

@@ -8,7 +8,7 @@ export interface Secret {
   readonly closed: boolean
   /** Wipes the bytes; idempotent. An action that runs at the time ends first. */
   close(): void
-  /** A stream over a copy-free view of the secret, for large secrets. */
+  /** A stream of copies of the secret's bytes, for large secrets: whoever reads it wipes them. */
   reader(): Readable
   /**
    * Runs an action on the bytes.

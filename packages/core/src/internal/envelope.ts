@@ -80,8 +80,8 @@ export function createEnvelope(context: EnvelopeContext): Envelope {
       for (;;) {
         const key = await keys.latest(keyId, call)
         try {
-          // Of many that waited for one key, the first ones may have used it up. Each turn is a key that others have filled.
-          if (key.usage.count < policy.maxUsesPerKey) return sealWith(key, plaintext, seal)
+          // Of many that waited for one key the first may have used it up, and it ages. No turn is without a new key.
+          if (keys.mayWrite(key)) return sealWith(key, plaintext, seal)
         } finally {
           releaseKey(key.entry)
         }

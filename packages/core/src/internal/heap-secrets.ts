@@ -2,6 +2,7 @@ import { createSecretKey, type KeyObject, randomFillSync } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { Secret, SecretFactory } from '../contracts/secret.ts'
 import { ClosedError, InvalidInputError } from '../errors.ts'
+import { offHeapBytes, offHeapCopy } from './bytes.ts'
 
 /**
  * Secrets on the ordinary heap: unpooled, wiped on close, but neither locked against swap nor kept out of core dumps.
@@ -22,7 +23,7 @@ export function createHeapSecrets(): SecretFactory {
       try {
         if (closed) throw new ClosedError('the secret factory is closed')
         checkLength(bytes.byteLength)
-        return add(new Uint8Array(bytes))
+        return add(offHeapCopy(bytes))
       } finally {
         bytes.fill(0)
       }
@@ -30,7 +31,7 @@ export function createHeapSecrets(): SecretFactory {
     createRandom(length) {
       if (closed) throw new ClosedError('the secret factory is closed')
       checkLength(length)
-      return add(randomFillSync(new Uint8Array(length)))
+      return add(randomFillSync(offHeapBytes(length)))
     },
     close() {
       closed = true
@@ -60,7 +61,7 @@ function heapSecret(bytes: Uint8Array<ArrayBuffer>, forget: () => void): Secret 
     if (closed) throw new ClosedError('the secret is closed')
     users += 1
     // A copy, so that a view kept by the action is wiped when the action ends, and not when the secret is closed.
-    return new Uint8Array(bytes)
+    return offHeapCopy(bytes)
   }
   const leave = (view: Uint8Array): void => {
     view.fill(0)

@@ -65,8 +65,10 @@ export interface KeyLevel {
   readonly cache: KeyCache
   /** The latest key, if it is cached, fresh and may write; no reference is taken: use it in this tick. */
   tryLatest(keyId: string): WriteKey | undefined
-  /** A key that may write, made if need be. The caller releases it. */
+  /** A key that may write, made if need be. The caller releases it, and asks {@link mayWrite} in the tick of its use. */
   latest(keyId: string, call: WriteCall): Promise<WriteKey>
+  /** Whether a key that `latest` gave may still write: others may have used it up since, or its time may have come. */
+  mayWrite(key: WriteKey): boolean
   /** The cached key, if fresh; no reference is taken: use it in this tick. */
   tryExact(keyId: string, created: number): KeyEntry | undefined
   /** Exactly this key, valid or not. The caller releases it. @throws KeyNotFoundError */
@@ -108,6 +110,7 @@ export function createKeyLevel(rules: LevelRules, cache: KeyCache, context: Leve
       return key
     },
     latest: latest.get,
+    mayWrite: (key) => latest.mayWrite(key),
     tryExact(keyId, created) {
       // Most reads are of the latest key: its entry is found without making the cache's key.
       const newest = cache.latest(keyId)?.entry

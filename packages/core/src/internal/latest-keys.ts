@@ -14,6 +14,8 @@ export interface LatestKeys {
   get: KeyLevel['latest']
   /** Why a key may not write; undefined: it may. */
   refusal(key: WriteKey): 'expired' | 'unusable' | undefined
+  /** Whether a key may write, if only once more in queued rotation. */
+  mayWrite: KeyLevel['mayWrite']
 }
 
 /** Load the latest key or create one: steps 1 to 3 of encrypt in `key-hierarchy`. */
@@ -35,7 +37,7 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     if (usage.count >= policy.maxUsesPerKey || entry.created > notAfter()) return 'unusable'
     return isExpired(entry.created) || (parent !== undefined && isExpired(parent.created)) ? 'expired' : undefined
   }
-  const mayWrite = (key: WriteKey, call: WriteCall): boolean => {
+  const mayWrite = (key: WriteKey, call: WriteCall = {}): boolean => {
     const why = refusal(key)
     return why === undefined || (why === 'expired' && maySkipExpiry(call))
   }
@@ -130,7 +132,7 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     try {
       const readStart = freshness.now()
       const row = await metastore.loadLatest(keyId, notAfter(), call)
-      const key = row === null ? undefined : await writeKeyOf(row, readStart, { ...call, inline: true })
+      const key = row === null ? undefined : await writeKeyOf(row, readStart, call)
       if (key !== undefined) return key
       if (row !== null) found = 'is not valid for writing'
     } catch (error) {
@@ -221,6 +223,7 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
 
   return {
     refusal,
+    mayWrite,
     async get(keyId, call) {
       const cached = cache.latest(keyId)
       const usable = cached && (await cachedKey(cached, call))

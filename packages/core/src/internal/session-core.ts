@@ -4,6 +4,7 @@ import type { CryptoProvider, KeyHandle } from '../contracts/crypto-provider.ts'
 import { channels, isTraced, trace } from '../diagnostics.ts'
 import { AsherahError, type AsherahErrorCode, DecryptionError, InvalidInputError } from '../errors.ts'
 import type { DataRowRecord, DataRowRecordInput } from '../types.ts'
+import { offHeapCopy } from './bytes.ts'
 import { type Envelope, openRow, type SealRow } from './envelope.ts'
 import type { KeyLevel } from './key-level.ts'
 import type { Operations } from './operations.ts'
@@ -83,7 +84,7 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
   }
   const seal = async <T>(plaintext: Uint8Array, form: SealRow<T>, call: Call): Promise<T> => {
     // The caller may change the bytes while a key is loaded; what was there at the call is encrypted.
-    const snapshot = new Uint8Array(plaintext)
+    const snapshot = offHeapCopy(plaintext)
     try {
       checkPlaintext(snapshot, limits) // shared memory may have grown since the call
       return await operations.run(() =>
@@ -201,6 +202,9 @@ function checkCall(call: Call): void {
   const given: unknown = call
   if (typeof given !== 'object' || given === null) {
     throw new InvalidInputError('the options of a call are an object such as { signal }')
+  }
+  for (const name in call) {
+    if (name !== 'signal') throw new InvalidInputError(`a call has no option ${JSON.stringify(name)}: known is signal`)
   }
   const { signal } = call
   if (signal === undefined) return

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,27 +16,41 @@ export interface ChildResult {
 
 const here = dirname(fileURLToPath(import.meta.url))
 
+/** One of our files as CommonJS, and the files that it imports. */
+interface Unit {
+  readonly text: string
+  readonly imports: readonly string[]
+}
+const units = new Map<string, Unit>()
+
+function compile(file: string): Unit {
+  const known = units.get(file)
+  if (known !== undefined) return known
+  const { outputText } = ts.transpileModule(readFileSync(file, 'utf8'), {
+    compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022, isolatedModules: true },
+  })
+  const imports: string[] = []
+  const text = outputText.replace(/require\("(\.[^"]*)"\)/g, (_call, path: string) => {
+    const imported = resolve(dirname(file), path)
+    imports.push(imported)
+    return `load(${JSON.stringify(relative(here, imported))})`
+  })
+  const unit = { text, imports }
+  units.set(file, unit)
+  return unit
+}
+
 /**
  * A program of this folder and all that it imports of ours, as one CommonJS script: what every supported Node can run, in a
  * process, in a worker, and in a startup snapshot, which allows no second file.
  */
 export function bundle(program: string): string {
-  const modules = new Map<string, string>()
-  const add = (file: string): string => {
-    const id = relative(here, file)
-    if (modules.has(id)) return id
-    modules.set(id, '')
-    const { outputText } = ts.transpileModule(readFileSync(file, 'utf8'), {
-      compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022, isolatedModules: true },
-    })
-    const linked = outputText.replace(/require\("(\.[^"]*)"\)/g, (_call, path: string) => {
-      return `load(${JSON.stringify(add(resolve(dirname(file), path)))})`
-    })
-    modules.set(id, linked)
-    return id
-  }
-  const entry = add(join(here, program))
-  const bodies = [...modules].map(([id, text]) => `${JSON.stringify(id)}(module, exports) {\n${text}\n}`)
+  const entry = join(here, program)
+  const files = new Set([entry])
+  // A set goes on over what is added meanwhile.
+  for (const file of files) for (const imported of compile(file).imports) files.add(imported)
+  const id = (file: string): string => JSON.stringify(relative(here, file))
+  const bodies = [...files].map((file) => `${id(file)}(module, exports) {\n${compile(file).text}\n}`)
   return `'use strict'
 const loaded = new Map()
 const load = (id) => {
@@ -48,7 +62,7 @@ const load = (id) => {
   return loaded.get(id).exports
 }
 const modules = {\n${bodies.join(',\n')}\n}
-load(${JSON.stringify(entry)})
+load(${id(entry)})
 `
 }
 
@@ -62,10 +76,11 @@ export async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<
   }
 }
 
-/** Runs this Node with arguments, for at most 20 seconds. */
-export function runNode(args: readonly string[]): Promise<ChildResult> {
+/** Runs this Node with arguments, for at most 20 seconds; as another user, if asked. */
+export function runNode(args: readonly string[], uid?: number): Promise<ChildResult> {
   return new Promise((done, fail) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000 })
+    const user = uid === undefined ? {} : { uid, gid: uid, cwd: '/' }
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000, ...user })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -80,10 +95,11 @@ export function runNode(args: readonly string[]): Promise<ChildResult> {
 }
 
 /** Runs a program of this folder. */
-export function runProgram(program: string, nodeOptions: readonly string[] = [], args: readonly string[] = []) {
+export function runProgram(program: string, nodeOptions: readonly string[] = [], uid?: number): Promise<ChildResult> {
   return inFolder((folder) => {
     const script = join(folder, 'program.cjs')
     writeFileSync(script, bundle(program))
-    return runNode([...nodeOptions, script, ...args])
+    chmodSync(folder, 0o755) // another user must be able to read it
+    return runNode([...nodeOptions, script], uid)
   })
 }
