@@ -31,6 +31,7 @@ export {
   SecureMemoryError,
   WrongPartitionError,
 } from './errors.ts'
+export { offHeapBytes, offHeapCopy } from './internal/bytes.ts'
 export { lruCache, simpleCache } from './internal/caches.ts'
 export { createHeapSecrets } from './internal/heap-secrets.ts'
 export { createNodeCrypto, type NodeCryptoOptions } from './internal/node-crypto.ts'

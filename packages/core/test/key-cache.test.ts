@@ -64,13 +64,12 @@ function createEntry(keyId: string, created = 1): KeyEntry {
     usage: undefined,
     references: 1,
     detached: false,
-    rotation: undefined,
   }
 }
 
 const latestOf = (entry: KeyEntry, checkedAt = 0) => ({
   entry,
-  usage: { count: 0, notifiedAt: 0 },
+  usage: { count: 0, notifiedAt: 0, rotation: undefined },
   freshness: { checkedAt, freshUntil: 0, failures: 0, retryAt: 0 },
 })
 
@@ -148,11 +147,21 @@ describe('createKeyCache', () => {
   })
 
   it('a key that is put after the close belongs to its references alone', () => {
-    const cache = createCache(10)
+    // A cache of others that takes entries even after its close.
+    const entries = new Map<string, KeyEntry>()
+    const cache = createKeyCache({
+      kind: 'ik',
+      createCache: (onEvict) => ({
+        ...lruCache().create<KeyEntry>({ maxSize: 1, onEvict }),
+        set: (key, entry) => void entries.set(key, entry),
+        close() {
+          for (const [key, entry] of entries) onEvict(key, entry, 'dispose')
+        },
+      }),
+    })
     const before = createEntry('a')
     cache.put(before)
     releaseKey(before)
-    cache.close()
     cache.close()
     expect(before.handle.closed).toBe(true)
     const late = createEntry('b')
@@ -272,6 +281,18 @@ describe('D-030 bounds', () => {
     expect(world.metastore.calls).toEqual([])
     await b?.encrypt(PLAINTEXT)
     expect(world.metastore.count('loadLatest')).toBe(1)
+  })
+
+  it('D-030 reads from the cache count as uses, too', async () => {
+    const world = createWorld({ sharedIntermediateKeyCache: true, intermediateKeyCacheMaxSize: 2 })
+    const a = world.factory.getSession('a')
+    const record = await a.encrypt(PLAINTEXT)
+    await world.factory.getSession('b').encrypt(PLAINTEXT)
+    await a.decrypt(record)
+    await world.factory.getSession('c').encrypt(PLAINTEXT)
+    world.metastore.forget()
+    await a.decrypt(record)
+    expect(world.metastore.calls).toEqual([])
   })
 
   it('D-030 the system key cache is bounded too: old keys leave, and are loaded again when they are needed', async () => {

@@ -136,6 +136,15 @@ describe('encrypt, step 2: the latest row', () => {
     },
   )
 
+  it('a row that has expired is neither unwrapped nor is its system key loaded', async () => {
+    const { cold, rows, ik, clock, kms } = await written()
+    rows.edit(ik, { encryptedKey: flipped(rows.get(IK, ik.created)?.encryptedKey ?? new Uint8Array(60)) })
+    clock.advance(91 * DAY)
+    expect(parentOf(await encrypt(cold)).created).toBeGreaterThan(ik.created)
+    expect(cold.metastore.count('load')).toBe(0)
+    expect(kms.decrypted).toEqual([])
+  })
+
   it('D-015 a row whose system key has expired is replaced, though it is young itself', async () => {
     const world = createWorld()
     const systemKey = await plantSystemKey(world, FIRST_CREATED - 89 * 86_400)

@@ -77,8 +77,8 @@ async function run(more: CryptoPolicyOptions, steps: readonly Step[]): Promise<v
     if (row?.parentKeyMeta === undefined) throw new Error('a record under a key that is not stored')
     for (const key of [row, row.parentKeyMeta]) {
       const age = clock.monotonicMs() - (revokedAt.get(`${key.keyId} ${key.created}`) ?? Number.POSITIVE_INFINITY)
-      const intervals = policy.staleWhileRevalidate === true ? 2 : 1
-      check(age < intervals * INTERVAL, `written under ${key.keyId}, revoked ${age} ms ago`)
+      const limit = INTERVAL * (policy.staleWhileRevalidate === true ? 2 : 1) + (policy.staleGraceMs ?? 0)
+      check(age < limit, `written under ${key.keyId}, revoked ${age} ms ago`)
       const expired = clock.now() > key.created * 1_000 + LIFE
       check(!expired || policy.rotation === 'queued', `written under ${key.keyId}, which has expired`)
       check(key.created * 1_000 <= clock.now() + 300_000, `${key.keyId} is dated in the future`)
@@ -171,6 +171,7 @@ const policies: [string, CryptoPolicyOptions][] = [
   ['queued rotation', { rotation: 'queued', cacheSessions: true }],
   ['staleWhileRevalidate', { staleWhileRevalidate: true, cacheSessions: true }],
   ['few uses for each key', { maxUsesPerKey: 3, cacheSessions: true }],
+  ['grace', { staleGraceMs: 10 * MINUTE, cacheSessions: true }],
   ['jitter', { keyReloadJitter: 0.5, sharedIntermediateKeyCache: true }],
 ]
 

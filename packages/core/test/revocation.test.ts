@@ -109,6 +109,8 @@ describe('the write path notices', () => {
     expect(next.created).toBeGreaterThan(parentOf(record).created)
     expect(world.rows.get(IK, next.created)?.parentKeyMeta?.created).toBeGreaterThan(sk.created)
     expect(textOf(await session.decrypt(record))).toBe('4111 1111')
+    await world.factory.close()
+    expect(world.crypto.open).toBe(0)
   })
 
   it('D-014 what one partition has noticed of the system key holds for all at once', async () => {
@@ -275,6 +277,23 @@ describe('what a re-check reads', () => {
     expect(kms.decrypted).toHaveLength(1)
   })
 
+  it('a system key that was wrapped anew is known from then on to the keys under it: no read until the next interval', async () => {
+    const world = createWorld({ ...policy, sharedIntermediateKeyCache: true })
+    await world.factory.getSession('q').encrypt(PLAINTEXT)
+    world.clock.advance(HOUR / 2)
+    const session = world.factory.getSession('p')
+    await session.encrypt(PLAINTEXT)
+    const sk = world.rows.of(SYSTEM_KEY_ID)[0]
+    if (sk === undefined) throw new Error('there is a system key')
+    world.rows.edit(sk, { encryptedKey: await world.kms.encryptKey(await world.kms.decryptKey(sk.encryptedKey)) })
+    world.clock.advance(HOUR / 2)
+    await session.encrypt(PLAINTEXT)
+    world.metastore.forget()
+    world.clock.advance(HOUR / 2 - 1)
+    await session.encrypt(PLAINTEXT)
+    expect(world.metastore.calls).toEqual([])
+  })
+
   it('backends are given a signal and what their contract names, and nothing else', async () => {
     const world = createWorld({ rotation: 'queued', expireAfterMs: HOUR })
     const given = new Set<string>()
@@ -358,6 +377,21 @@ describe('D-027 the interval', () => {
     cold.clock.advance(1)
     expect(parentOf(await session.encrypt(PLAINTEXT))).toEqual(ik)
     expect(cold.metastore.calls).toMatchObject([{ method: 'loadLatest', keyId: IK }])
+  })
+
+  it('an interval begins with the start of a re-check, too', async () => {
+    const { session, clock, metastore, record } = await writing()
+    clock.advance(HOUR)
+    metastore.after = () => clock.advance(20 * MINUTE)
+    await session.decrypt(record)
+    metastore.after = undefined
+    metastore.forget()
+    clock.advance(40 * MINUTE - 1)
+    await session.decrypt(record)
+    expect(metastore.calls).toEqual([])
+    clock.advance(1)
+    await session.decrypt(record)
+    expect(metastore.calls).toMatchObject([{ method: 'load', keyId: IK }])
   })
 
   it('a successful store counts as a read, from its start', async () => {

@@ -337,6 +337,30 @@ describe('D-025 queued rotation', () => {
     expect(rows.of(SYSTEM_KEY_ID)).toHaveLength(2)
   })
 
+  it('D-025 sessions that come and go share one rotation, and its back-off', async () => {
+    const { factory, kms, clock, metastore, rows, first } = await expired()
+    const request = async () => {
+      const session = factory.getSession('p')
+      const used = parentOf(await session.encrypt(PLAINTEXT))
+      session.close()
+      await settle()
+      return used
+    }
+    kms.before = () => {
+      throw new Error('no KMS')
+    }
+    for (let i = 0; i < 5; i += 1) expect(await request()).toEqual(first)
+    expect(kms.encrypted).toHaveLength(2)
+    clock.advance(SECOND)
+    for (let i = 0; i < 5; i += 1) expect(await request()).toEqual(first)
+    expect(kms.encrypted).toHaveLength(3)
+    kms.before = undefined
+    clock.advance(2 * SECOND)
+    await Promise.all(Array.from({ length: 20 }, request))
+    expect(metastore.count('store', IK)).toBe(1)
+    expect((await request()).created).toBe(rows.of(IK)[1]?.created)
+  })
+
   it('D-025 close waits for a rotation behind', async () => {
     const { session, kms, world, rows } = await expired()
     const gate = createDeferred()

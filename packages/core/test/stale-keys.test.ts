@@ -266,6 +266,30 @@ describe('staleGraceMs', () => {
     await expect(session.encrypt(PLAINTEXT)).rejects.toBeInstanceOf(MetastoreError)
   })
 
+  it('a key under a system key that has just been found revoked does not write in grace', async () => {
+    const { session, clock, rows, sk, metastore } = await writing(policy)
+    rows.revoke(sk)
+    clock.advance(HOUR)
+    metastore.before = (call) => {
+      if (call.keyId === IK) throw new Error('down')
+    }
+    await expect(session.encrypt(PLAINTEXT)).rejects.toBeInstanceOf(MetastoreError)
+  })
+
+  it("the grace ends with the system key's, which was read earlier", async () => {
+    const { world, clock, down } = await writing(policy)
+    clock.advance(30 * MINUTE)
+    const session = world.factory.getSession('q')
+    const younger = parentOf(await session.encrypt(PLAINTEXT))
+    down()
+    clock.advance(40 * MINUTE - 1)
+    expect(parentOf(await session.encrypt(PLAINTEXT))).toEqual(younger)
+    clock.advance(1)
+    await expect(session.encrypt(PLAINTEXT)).rejects.toBeInstanceOf(MetastoreError)
+    clock.advance(20 * MINUTE)
+    await expect(session.encrypt(PLAINTEXT)).rejects.toBeInstanceOf(MetastoreError)
+  })
+
   it('an expired key does not write in grace', async () => {
     const { session, clock, down } = await writing({ ...policy, expireAfterMs: HOUR })
     clock.advance(HOUR + MINUTE)

@@ -46,7 +46,7 @@ describe('D-099 the count of a key that writes', () => {
       freshness: createFreshnessRules(policy, clock),
       metastore: createMetastoreCalls(metastore),
       operations: createOperations('test'),
-      usageOf: () => ({ count: 0, notifiedAt: 0 }),
+      usageOf: () => ({ count: 0, notifiedAt: 0, rotation: undefined }),
       ids,
       crypto,
       kms: createKmsCalls(kms),

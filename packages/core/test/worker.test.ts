@@ -21,11 +21,9 @@ describe('D-114 worker threads', () => {
     const script = bundle('worker.ts')
     const start = (name: string) => {
       const worker = new Worker(script, { eval: true, workerData: name })
-      return {
-        worker,
-        message: inbox(worker),
-        failed: once(worker, 'error').then(([error]) => Promise.reject(error)),
-      }
+      const failed = once(worker, 'error').then(([error]) => Promise.reject(error))
+      // Listened for from the start: what happens before somebody waits for it must not be lost.
+      return { worker, message: inbox(worker), exit: once(worker, 'exit'), failed }
     }
     const events = recordEvents()
     const mine = createWorld()
@@ -52,7 +50,7 @@ describe('D-114 worker threads', () => {
     for (const one of survivors) {
       one.worker.postMessage('stop')
       results.push(await next(one))
-      await once(one.worker, 'exit')
+      await one.exit
     }
     expect(results).toMatchObject([{ created: ['_SK_s_p2', '_IK_p_s_p2'] }, { created: ['_SK_s_p3', '_IK_p_s_p3'] }])
     // No two threads drew the same random bytes.

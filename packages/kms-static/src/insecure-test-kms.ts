@@ -1,5 +1,6 @@
 import { channels, checkKnownOptions, InvalidConfigError, type SecretFactory } from '@asherah/core/backend'
 import { publicTestKey } from './master-key.ts'
+import { checkSecrets } from './options.ts'
 import { type StaticKms, staticKms } from './static-kms.ts'
 
 /** Options of {@link createInsecureTestKms}. */
@@ -19,6 +20,7 @@ export interface InsecureTestKmsOptions {
  */
 export function createInsecureTestKms(options: InsecureTestKmsOptions = {}): StaticKms {
   checkKnownOptions('createInsecureTestKms', options, ['secrets', 'allowInProduction'])
+  checkSecrets(options.secrets)
   if (process.env.NODE_ENV === 'production' && options.allowInProduction !== true) {
     throw new InvalidConfigError('createInsecureTestKms() is refused while NODE_ENV is production: its key is public')
   }

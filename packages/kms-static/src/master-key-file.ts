@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { type Call, checkKnownOptions, InvalidConfigError } from '@asherah/core/backend'
+import { type Call, checkKnownOptions, InvalidConfigError, offHeapBytes, offHeapCopy } from '@asherah/core/backend'
 import { MASTER_KEY_BYTES } from './master-key.ts'
 
 /** Options of {@link readMasterKeyFile}. */
@@ -23,7 +23,7 @@ const GROUP_AND_OTHERS = 0o077
 export async function readMasterKeyFile(path: string | URL, options: MasterKeyFileOptions = {}): Promise<Uint8Array> {
   checkKnownOptions('readMasterKeyFile', options, ['onWarning', 'signal'])
   const warn = options.onWarning ?? ((message) => process.emitWarning(message, { code: 'ASHERAH_MASTER_KEY_FILE' }))
-  const bytes = new Uint8Array(READ_BYTES)
+  const bytes = offHeapBytes(READ_BYTES)
   try {
     const length = await readInto(bytes, path, warn)
     return parseKeyFile(bytes.subarray(0, length), path)
@@ -38,7 +38,7 @@ export async function readMasterKeyFile(path: string | URL, options: MasterKeyFi
  * @throws InvalidConfigError when a file is there already (it is never overwritten) or cannot be written.
  */
 export async function generateMasterKeyFile(path: string | URL): Promise<void> {
-  const key = randomFillSync(new Uint8Array(MASTER_KEY_BYTES))
+  const key = randomFillSync(offHeapBytes(MASTER_KEY_BYTES))
   const text = toHexLine(key)
   key.fill(0)
   try {
@@ -97,8 +97,8 @@ async function readInto(bytes: Uint8Array, path: string | URL, warn: (message: s
 }
 
 function parseKeyFile(content: Uint8Array, path: string | URL): Uint8Array {
-  if (content.byteLength === MASTER_KEY_BYTES) return new Uint8Array(content)
-  const key = new Uint8Array(MASTER_KEY_BYTES)
+  if (content.byteLength === MASTER_KEY_BYTES) return offHeapCopy(content)
+  const key = offHeapBytes(MASTER_KEY_BYTES)
   if (isNewlineOrNothing(content.subarray(HEX_DIGITS)) && decodeHex(content, key)) return key
   key.fill(0)
   const length = content.byteLength === READ_BYTES ? `${READ_BYTES} bytes or more` : `${content.byteLength} bytes`
@@ -135,7 +135,7 @@ function hexValue(code: number | undefined): number | undefined {
 }
 
 function toHexLine(key: Uint8Array): Uint8Array {
-  const line = new Uint8Array(HEX_DIGITS + 1).fill(0x0a)
+  const line = offHeapBytes(HEX_DIGITS + 1).fill(0x0a)
   const digit = (value: number): number => value + (value < 10 ? 0x30 : 0x61 - 10)
   key.forEach((byte, i) => {
     line[2 * i] = digit(byte >> 4)

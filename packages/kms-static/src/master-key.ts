@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { InvalidConfigError } from '@asherah/core/backend'
+import { InvalidConfigError, offHeapBytes, offHeapCopy } from '@asherah/core/backend'
 
 /** Bytes of a master key. */
 export const MASTER_KEY_BYTES = 32
@@ -18,7 +18,7 @@ export function publicTestKey(): Uint8Array {
 export function masterKeyFrom(masterKey: unknown): Uint8Array {
   if (masterKey instanceof Uint8Array) {
     if (masterKey.byteLength !== MASTER_KEY_BYTES) throw wrongLength(masterKey.byteLength)
-    return new Uint8Array(masterKey)
+    return offHeapCopy(masterKey)
   }
   if (typeof masterKey !== 'string')
     throw new InvalidConfigError('masterKey must be 32 bytes, or text of 32 UTF-8 bytes')
@@ -41,7 +41,7 @@ export function masterKeyFromHex(masterKeyHex: unknown): Uint8Array {
       'masterKeyHex must be exactly 64 hex digits (0-9, a-f, A-F), without prefix or white space',
     )
   }
-  const bytes = new Uint8Array(MASTER_KEY_BYTES)
+  const bytes = offHeapBytes(MASTER_KEY_BYTES)
   for (let i = 0; i < MASTER_KEY_BYTES; i++) bytes[i] = Number.parseInt(masterKeyHex.slice(2 * i, 2 * i + 2), 16)
   return bytes
 }
@@ -64,9 +64,9 @@ function wrongLength(length: number): InvalidConfigError {
 
 /** Not `Buffer.from(text)`: that one may be a slice of the shared pool, which is never wiped. */
 function utf8(text: string): Uint8Array {
-  const bytes = Buffer.alloc(Buffer.byteLength(text, 'utf8'))
-  bytes.write(text, 'utf8')
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const bytes = offHeapBytes(Buffer.byteLength(text, 'utf8'))
+  new TextEncoder().encodeInto(text, bytes)
+  return bytes
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

@@ -15,6 +15,7 @@ export interface StaticKmsOptions {
 export function checkOptions(options: StaticKmsOptions): Uint8Array {
   checkKnownOptions('createStaticKms', options, ['masterKey', 'masterKeyHex', 'secrets'])
   const { masterKey, masterKeyHex } = options
+  checkSecrets(options.secrets)
   if (masterKey !== undefined && masterKeyHex !== undefined) {
     throw new InvalidConfigError('give masterKey or masterKeyHex, not both')
   }
@@ -23,4 +24,11 @@ export function checkOptions(options: StaticKmsOptions): Uint8Array {
   throw new InvalidConfigError(
     'masterKey (32 bytes) or masterKeyHex (64 hex digits) is missing: there is no default key',
   )
+}
+
+/** @throws InvalidConfigError */
+export function checkSecrets(secrets: unknown): void {
+  if (secrets === undefined) return
+  const isFactory = typeof secrets === 'object' && secrets !== null && 'fromBytes' in secrets
+  if (!isFactory) throw new InvalidConfigError('secrets must be a SecretFactory, such as createHeapSecrets()')
 }

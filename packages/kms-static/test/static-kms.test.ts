@@ -51,6 +51,7 @@ test.each([
   ['a number', { masterKey: 7 }, 'masterKey'],
   ['null', { masterKey: null }, 'masterKey'],
   ['text that is not well-formed', { masterKey: `\ud800${TEXT.slice(3)}` }, 'well-formed'],
+  ['secrets that are none', { masterKey: TEXT, secrets: 'heap' }, 'SecretFactory'],
   ['hex digits as bytes', { masterKeyHex: Buffer.from(HEX) }, '64 hex digits'],
 ])('%s is an InvalidConfigError that says why, and does not show the key', (_, options, hint) => {
   const { code, message } = refusal(options)

@@ -42,7 +42,6 @@ export function createExactKeys(tools: LevelTools): ExactKeys {
       usage: undefined,
       references: 1,
       detached: false,
-      rotation: undefined,
     }
     cache.put(entry)
     return entry

@@ -27,8 +27,6 @@ export interface KeyEntry {
   references: number
   /** No longer, or never, in a cache: the last reference closes the key. */
   detached: boolean
-  /** Set while rotations of this expired key fail: when the next may be tried, and how many failed. */
-  rotation: { retryAt: number; failures: number } | undefined
 }
 
 /** What a process remembers of a key, also while it is in no cache. */
@@ -37,6 +35,8 @@ export interface KeyUsage {
   count: number
   /** Monotonic ms of the last `expiredOnRead`. */
   notifiedAt: number
+  /** While a queued rotation runs (`retryAt` is Infinity) or has failed: when the next may begin, and how many failed. */
+  rotation: { readonly retryAt: number; readonly failures: number } | undefined
 }
 
 /** A key that may write. */

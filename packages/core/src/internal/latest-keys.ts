@@ -202,19 +202,20 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     }
   }
 
-  /** Queued rotation: an expired key is used once more, and one rotation runs behind. */
+  /** Queued rotation: an expired key is used once more, and one rotation runs behind, whatever session it is for. */
   const rotateBehind = (key: WriteKey, call: WriteCall): WriteKey => {
     if (!maySkipExpiry(call) || refusal(key) !== 'expired') return key
-    const { entry } = key
-    const { keyId } = entry
-    const inline = { inline: true }
-    if (flights.has(flightOf(keyId, inline)) || freshness.now() < (entry.rotation?.retryAt ?? 0)) return key
+    const { usage } = key
+    const { keyId } = key.entry
+    const { retryAt, failures } = usage.rotation ?? { retryAt: 0, failures: 0 }
+    if (freshness.now() < retryAt) return key
+    usage.rotation = { retryAt: Number.POSITIVE_INFINITY, failures }
     tools.behind('ROTATION_FAILED', keyId, async () => {
       try {
-        releaseKey((await fly(keyId, inline)).entry)
+        releaseKey((await fly(keyId, { inline: true })).entry)
+        usage.rotation = undefined
       } catch (error) {
-        const failures = (entry.rotation?.failures ?? 0) + 1
-        entry.rotation = { failures, retryAt: freshness.now() + backOffMs(failures) }
+        usage.rotation = { retryAt: freshness.now() + backOffMs(failures + 1), failures: failures + 1 }
         throw error
       }
     })

@@ -10,7 +10,7 @@ export function createUsageCounters(): (cacheKey: string) => KeyUsage {
   return (cacheKey) => {
     const known = counts.get(cacheKey)
     if (known !== undefined) return known
-    const usage = { count: 0, notifiedAt: Number.NEGATIVE_INFINITY }
+    const usage = { count: 0, notifiedAt: Number.NEGATIVE_INFINITY, rotation: undefined }
     counts.set(cacheKey, usage)
     return usage
   }
