@@ -119,6 +119,10 @@ describe.each([
     expect(parseDataRowRecord(crypto.encryptRowJson(key, plaintext, renamed)).key.parentKeyMeta).toEqual(
       renamed.parentKeyMeta,
     )
+    const namesake = { created: 1, parentKeyMeta: { keyId: '_IK_q_s_pr', created: meta.parentKeyMeta.created } }
+    expect(parseDataRowRecord(crypto.encryptRowJson(key, plaintext, namesake)).key.parentKeyMeta).toEqual(
+      namesake.parentKeyMeta,
+    )
     const text = crypto.encryptRowJson(key, plaintext, meta)
     expect(parseDataRowRecord(text).key.parentKeyMeta).toEqual(meta.parentKeyMeta)
   })

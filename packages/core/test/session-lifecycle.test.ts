@@ -52,39 +52,42 @@ describe('close', () => {
     }
   })
 
-  it('D-038 a decrypt, a load and a store in flight end first too', async () => {
-    const world = createWorld()
-    const record = await world.factory.getSession('p').encrypt(plaintext)
-    const peer = createPeer(world)
-    const session = peer.factory.getSession('p')
-    const typed = peer.factory.getSessionBytesAsJson('p')
-    const gate = createDeferred()
-    peer.metastore.before = () => gate.promise
-    const persistence = {
-      load: async () => {
-        await gate.promise
-        return record
-      },
-      store: async (_key: unknown, _record: unknown) => {
-        await gate.promise
-        return 'stored'
-      },
-    }
-    const running = [
-      session.decrypt(record),
-      session.load('key', persistence),
-      typed.load('key', { load: async () => JSON.parse(JSON.stringify(await persistence.load())) }),
-    ]
-    const storing = [session.store(plaintext, persistence), typed.store('key', plaintext, persistence)]
-    await settle()
-    const closing = peer.factory.close()
-    await settle()
-    gate.resolve()
-    for (const again of await Promise.all(running)) expect(again).toEqual(plaintext)
-    expect(await Promise.all(storing)).toEqual(['stored', 'stored'])
-    await closing
-    expect(peer.crypto.open).toBe(0)
-  })
+  it.each(['decrypt', 'decrypt text', 'load', 'typed load', 'encrypt', 'store', 'typed store'] as const)(
+    'D-038 %s in flight ends first',
+    async (kind) => {
+      const world = createWorld()
+      const record = await world.factory.getSession('p').encrypt(plaintext)
+      const peer = createPeer(world)
+      const session = peer.factory.getSession('p')
+      const typed = peer.factory.getSessionBytesAsJson('p')
+      const gate = createDeferred()
+      peer.metastore.before = () => gate.promise
+      const store = async (_key: unknown, _record: unknown): Promise<string> => 'stored'
+      const wire = JSON.parse(JSON.stringify(record))
+      const calls = {
+        decrypt: () => session.decrypt(record),
+        'decrypt text': () => session.decrypt(JSON.stringify(record)),
+        // What is waited for here is the application's own store.
+        load: () => session.load('key', { load: () => gate.promise.then(() => record) }),
+        'typed load': () => typed.load('key', { load: () => gate.promise.then(() => wire) }),
+        encrypt: () => session.encrypt(plaintext).then(() => plaintext),
+        store: () => session.store(plaintext, { store }).then(() => plaintext),
+        'typed store': () => typed.store('key', plaintext, { store }).then(() => plaintext),
+      }
+      const running = calls[kind]()
+      await settle()
+      let closed = false
+      const closing = peer.factory.close().then(() => {
+        closed = true
+      })
+      await settle()
+      expect(closed).toBe(false)
+      gate.resolve()
+      expect(await running).toEqual(plaintext)
+      await closing
+      expect(peer.crypto.open).toBe(0)
+    },
+  )
 
   it('D-038 at the deadline rejects with ClosedError and the count; what runs ends, and its key is wiped then', async () => {
     const world = createWorld()
@@ -99,6 +102,21 @@ describe('close', () => {
     gate.resolve()
     expect(await Promise.all(slow)).toHaveLength(3)
     await until(() => world.crypto.open === 0, 'every key closed')
+  })
+
+  it('counts calls, not the loads that they share', async () => {
+    const world = createWorld()
+    const record = await world.factory.getSession('p').encrypt(plaintext)
+    const peer = createPeer(world)
+    const session = peer.factory.getSession('p')
+    const gate = createDeferred()
+    peer.metastore.before = () => gate.promise
+    const slow = [session.decrypt(record), session.decrypt(record), session.encrypt(plaintext)]
+    await settle()
+    const error = await rejectionOf(peer.factory.close({ timeoutMs: 0 }))
+    expect(error.message).toMatch(/\b3 operations still ran/)
+    gate.resolve()
+    await Promise.all(slow)
   })
 
   it('counts one as one', async () => {

@@ -3,7 +3,15 @@ import { syncBuiltinESMExports } from 'node:module'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createHeapSecrets, createNodeCrypto } from '../src/backend.ts'
 import { SessionFactory, type SessionFactoryOptions } from '../src/index.ts'
-import { bytesOf, createFakeKms, createFakeMetastore, type FakeKms, type FakeMetastore, settle } from './fakes.ts'
+import {
+  bytesOf,
+  createDeferred,
+  createFakeKms,
+  createFakeMetastore,
+  type FakeKms,
+  type FakeMetastore,
+  settle,
+} from './fakes.ts'
 import { isAllZero, minimalOptions, rejectionOf } from './harness.ts'
 
 const plaintext = bytesOf('4111 1111 1111 1111')
@@ -237,6 +245,31 @@ describe('D-100 key bytes', () => {
     expect(kms.seen.every(isAllZero)).toBe(true)
     await factory.close()
     expect(leftOver([master]).filter((bytes) => !isNonce(bytes))).toEqual([])
+  })
+
+  it('a slot of the pool is zero as soon as it was used, by a row or by a wrapped key; the rest is not', () => {
+    const provider = createNodeCrypto({ secrets: createHeapSecrets() })
+    const key = provider.generateKey()
+    provider.wrapKey(key, key)
+    provider.encryptRow(key, plaintext)
+    const pool = watch.random.find(({ byteLength }) => byteLength === 73 * 56)
+    if (pool === undefined) throw new Error('there is no pool')
+    expect(isAllZero(pool.subarray(0, 2 * 56))).toBe(true)
+    expect(isAllZero(pool.subarray(2 * 56, 3 * 56))).toBe(false)
+    provider.close()
+  })
+
+  it('a secret that is closed while it is used is zero when the use ends', async () => {
+    const secret = createHeapSecrets().createRandom(32)
+    const [bytes] = watch.random
+    if (bytes === undefined) throw new Error('nothing was drawn')
+    const gate = createDeferred()
+    const running = secret.withBytesAsync(() => gate.promise)
+    secret.withBytes(() => secret.close())
+    expect(isAllZero(bytes)).toBe(false)
+    gate.resolve()
+    await running
+    expect(isAllZero(bytes)).toBe(true)
   })
 
   it('the watch sees what is not wiped', () => {

@@ -126,7 +126,7 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     }
   }
 
-  /** The key that is there after `store` did not insert, or failed. It must be valid, and is never looped for. */
+  /** The key that is there after `store` did not insert, or failed. It must be one that may write, and is never looped for. */
   const winner = async (keyId: string, failure: unknown, call: WriteCall): Promise<WriteKey> => {
     let found = 'is not there'
     try {
