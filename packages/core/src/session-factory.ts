@@ -157,6 +157,11 @@ export class SessionFactory implements AsyncDisposable {
     const first = await Promise.race([idle, deadline])
     clearTimeout(timer)
     if (first !== 'late') return
+    // Nobody waits for the wipe any more: its failure must not end the process.
+    idle.catch((cause: unknown) => {
+      if (!channels.warning.hasSubscribers) return
+      channels.warning.publish({ code: 'WIPE_FAILED', message: 'a cache failed to close after the deadline', cause })
+    })
     const count = operations.active
     this.#parts.detach()
     throw new ClosedError(

@@ -147,6 +147,32 @@ describe('options', () => {
     }
   })
 
+  it("the metastore's maxKeyId is a unit and a length", () => {
+    const bad = [
+      null,
+      255,
+      {},
+      { unit: 'bytes' },
+      { length: 255 },
+      { unit: 'characters', length: 255 },
+      { unit: 'toString', length: 255 },
+    ]
+    const lengths = [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '255'].map((length) => ({
+      unit: 'bytes',
+      length,
+    }))
+    for (const maxKeyId of [...bad, ...lengths]) {
+      const metastore = { ...createFakeMetastore(), maxKeyId }
+      const error = thrownBy(() => factoryOfAny({ ...minimalOptions(), metastore }))
+      expect(error).toBeInstanceOf(InvalidConfigError)
+      expect(error.message).toContain('maxKeyId')
+    }
+    for (const unit of ['bytes', 'codePoints', 'utf16'] as const) {
+      const metastore = createFakeMetastore({ maxKeyId: { unit, length: 255 } })
+      expect(() => new SessionFactory({ ...minimalOptions(), metastore })).not.toThrow()
+    }
+  })
+
   it.each([
     ['selfHealRecoveredKeys needs recoveryRegionSuffixes', { selfHealRecoveredKeys: true }, 'recoveryRegionSuffixes'],
     ['secrets has no effect with crypto', { crypto: createSpyCrypto(), secrets: createSpySecrets() }, 'secrets'],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { ClosedError, InvalidConfigError, SessionFactory } from '../src/index.ts'
+import { createNodeCrypto } from '../src/backend.ts'
+import { type CacheFactory, ClosedError, InvalidConfigError, lruCache, SessionFactory } from '../src/index.ts'
 import {
   bytesOf,
   createDeferred,
@@ -9,6 +10,7 @@ import {
   createSpyCrypto,
   createSpySecrets,
   createWorld,
+  recordEvents,
   settle,
   until,
 } from './fakes.ts'
@@ -196,6 +198,44 @@ describe('close', () => {
     const record = await session.encrypt(plaintext)
     await one.factory.close()
     expect(await session.decrypt(record)).toEqual(plaintext)
+  })
+
+  it('a cache of another kind that fails to close: every key is wiped all the same, and the process goes on', async () => {
+    const failing: CacheFactory = {
+      kind: 'failing',
+      create: (options) => ({
+        ...lruCache().create(options),
+        close() {
+          throw new RangeError('the cache is broken')
+        },
+      }),
+    }
+    for (const timeoutMs of [0, 1_000]) {
+      const secrets = createSpySecrets()
+      const crypto = createNodeCrypto({ secrets })
+      const metastore = createFakeMetastore()
+      const policy = { intermediateKeyCache: failing, sharedIntermediateKeyCache: true }
+      const given = new SessionFactory({ ...minimalOptions(), metastore, policy, crypto })
+      const own = new SessionFactory({ ...minimalOptions(), metastore: createFakeMetastore(), policy, secrets })
+      await own.getSession('p').encrypt(plaintext)
+      await expect(own.close()).rejects.toThrow(RangeError)
+      expect(secrets.open).toBe(0)
+
+      const events = recordEvents()
+      const gate = createDeferred()
+      metastore.before = () => gate.promise
+      const slow = given.getSession('p').encrypt(plaintext)
+      await settle()
+      const closing = given.close({ timeoutMs }).catch((error: unknown) => error)
+      if (timeoutMs > 0) gate.resolve()
+      expect(await closing).toBeInstanceOf(Error)
+      gate.resolve()
+      await slow
+      // A rejection that nobody handles would fail the run here.
+      await settle()
+      events.stop()
+      expect(events.warning.map(({ code }) => code)).toEqual(timeoutMs === 0 ? ['WIPE_FAILED'] : [])
+    }
   })
 
   it('keeps nothing alive: no timer is left', async () => {

@@ -52,7 +52,9 @@ export interface CryptoProvider {
   encryptRowJsonAsync?(intermediateKey: KeyHandle, plaintext: Uint8Array, meta: RowMeta): Promise<string>
   /** As `decryptRow`, off the main thread. */
   decryptRowAsync?(intermediateKey: KeyHandle, encryptedKey: Uint8Array, data: Uint8Array): Promise<Uint8Array>
+  /** @param packed Payloads. @returns rows as wire text in UTF-8. */
   encryptRowsPacked?(intermediateKey: KeyHandle, packed: Uint8Array, ends: Uint32Array, meta: RowMeta): PackedRows
+  /** @param packed Rows as wire text in UTF-8, all under `intermediateKey`. @returns payloads. */
   decryptRowsPacked?(intermediateKey: KeyHandle, packed: Uint8Array, ends: Uint32Array): PackedRows
   /** Wipes every key that is still open; idempotent. */
   close(): void

@@ -29,8 +29,9 @@ export type OpenRow = (intermediateKey: KeyHandle) => Uint8Array
 
 /** The DRK → IK → SK algorithm for one partition. The `try` forms answer in this tick or say that I/O is needed. */
 export interface Envelope {
-  trySeal<T>(plaintext: Uint8Array, seal: SealRow<T>): T | undefined
-  seal<T>(plaintext: Uint8Array, seal: SealRow<T>, call: Call): Promise<T>
+  trySeal<T>(plaintext: Uint8Array, seal: SealRow<T>, rows?: number): T | undefined
+  /** @param rows How many rows `seal` writes; default 1. */
+  seal<T>(plaintext: Uint8Array, seal: SealRow<T>, call: Call, rows?: number): Promise<Awaited<T>>
   /** @throws WrongPartitionError before anything is loaded. */
   checkPartition(parentKeyId: string): void
   tryOpen(parentKeyId: string, parentCreated: number, open: OpenRow): Uint8Array | undefined
@@ -44,8 +45,8 @@ export function createEnvelope(context: EnvelopeContext): Envelope {
   /** Kept between rows: the parent's name is the same object for each row under one key. */
   let lastParent: KeyMeta = { keyId, created: 0 }
 
-  const sealWith = <T>({ entry, usage }: WriteKey, plaintext: Uint8Array, seal: SealRow<T>): T => {
-    usage.count += 1
+  const sealWith = <T>({ entry, usage }: WriteKey, plaintext: Uint8Array, seal: SealRow<T>, rows: number): T => {
+    usage.count += rows
     if (lastParent.created !== entry.created) lastParent = Object.freeze({ keyId, created: entry.created })
     const created = Math.max(1, Math.floor(clock.now() / 1_000))
     return seal(entry.handle, plaintext, { created, parentKeyMeta: lastParent })
@@ -72,16 +73,16 @@ export function createEnvelope(context: EnvelopeContext): Envelope {
   }
 
   return {
-    trySeal(plaintext, seal) {
+    trySeal(plaintext, seal, rows = 1) {
       const key = keys.tryLatest(keyId)
-      return key === undefined ? undefined : sealWith(key, plaintext, seal)
+      return key === undefined ? undefined : sealWith(key, plaintext, seal, rows)
     },
-    async seal(plaintext, seal, call) {
+    async seal<T>(plaintext: Uint8Array, seal: SealRow<T>, call: Call, rows = 1): Promise<Awaited<T>> {
       for (;;) {
         const key = await keys.latest(keyId, call)
         try {
           // Of many that waited for one key the first may have used it up, and it ages. No turn is without a new key.
-          if (keys.mayWrite(key)) return sealWith(key, plaintext, seal)
+          if (keys.mayWrite(key)) return await sealWith(key, plaintext, seal, rows)
         } finally {
           releaseKey(key.entry)
         }

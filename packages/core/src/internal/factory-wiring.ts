@@ -68,6 +68,7 @@ export function wireFactory(given: SessionFactoryOptions): FactoryParts {
   const options: SessionFactoryOptions = isObject(given) ? { ...given } : given
   checkOptions(options)
   const { metastore, clock = systemClock, maxPlaintextBytes = DEFAULT_MAX_PLAINTEXT_BYTES } = options
+  checkMaxKeyId(metastore.maxKeyId)
   const policy = createCryptoPolicy(options.policy)
   const ids = createFactoryIds({
     service: options.service,
@@ -124,9 +125,13 @@ export function wireFactory(given: SessionFactoryOptions): FactoryParts {
     },
     detach,
     wipe() {
-      detach()
-      if (options.crypto === undefined) crypto.close()
-      if (options.secrets === undefined) secrets.close()
+      try {
+        detach()
+      } finally {
+        // Also when a cache of another kind fails to close: these wipe every key that they made.
+        if (options.crypto === undefined) crypto.close()
+        if (options.secrets === undefined) secrets.close()
+      }
     },
   }
 }
@@ -175,6 +180,16 @@ function checkMethods(option: string, contract: string, value: unknown, methods:
     const found = isPart ? `lacks ${method}()` : `is ${value === undefined ? 'missing' : `of type ${typeof value}`}`
     throw new InvalidConfigError(`option ${option} must be a ${contract}; it ${found}`)
   }
+}
+
+function checkMaxKeyId(max: Metastore['maxKeyId']): void {
+  if (max === undefined) return
+  const isLimit =
+    isObject(max) && Object.hasOwn(UNIT_NAMES, max.unit) && Number.isSafeInteger(max.length) && max.length > 0
+  if (isLimit) return
+  throw new InvalidConfigError(
+    `the metastore's maxKeyId is { unit, length }: a unit of ${Object.keys(UNIT_NAMES).join(', ')}, and a whole number ≥ 1`,
+  )
 }
 
 function checkKeyIdLength({ intermediateKeyId }: PartitionIds, max: Metastore['maxKeyId']): void {

@@ -19,6 +19,7 @@ import {
   serializeDataRowRecord,
 } from './record-codec.ts'
 import { byteLengthOf } from './record-fields.ts'
+import { createSessionBatch } from './session-batch.ts'
 import { checkNotAborted } from './single-flight.ts'
 
 /** What the sessions of one partition share. */
@@ -47,11 +48,16 @@ export interface SessionCore {
   encryptToJson(plaintext: Uint8Array, call: Call): Promise<string>
   tryDecrypt(record: DataRowRecordInput, call: Call): Uint8Array | undefined
   decrypt(record: DataRowRecordInput, call: Call): Promise<Uint8Array>
+  encryptMany(plaintexts: readonly Uint8Array[], call: Call): Promise<string[]>
+  decryptMany(records: readonly DataRowRecordInput[], call: Call): Promise<Uint8Array[]>
   /** Decrypts what `read` gives, if anything, as one operation: a close that comes in between waits for it. */
   load(read: () => Promise<DataRowRecordInput | null | undefined>, call: Call): Promise<Uint8Array | undefined>
   /** Wipes the session's own keys; those in use, when their operation ends. */
   close(): void
 }
+
+/** From here on a payload's text is made on another thread, where the provider can: the measured point where that pays. */
+const OFF_THREAD_BYTES = 131_072
 
 /** The codes that `uniformErrors` makes one. */
 const UNIFORM_CODES: readonly AsherahErrorCode[] = [
@@ -76,13 +82,17 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
     operations.check()
     checkCall(call)
   }
+  const sealJsonAsync: SealRow<Promise<string>> = async (key, plaintext, meta) =>
+    crypto.encryptRowJsonAsync?.(key, plaintext, meta) ?? sealJson(key, plaintext, meta)
+  const leavesThread = (plaintext: Uint8Array): boolean =>
+    crypto.encryptRowJsonAsync !== undefined && byteLengthOf(plaintext) >= OFF_THREAD_BYTES
   const trySeal = <T>(plaintext: Uint8Array, form: SealRow<T>, call: Call): T | undefined => {
     accept(call)
     checkPlaintext(plaintext, limits)
     if (isTraced(encryptTrace) || mustBeCopied(plaintext)) return undefined
     return envelope.trySeal(plaintext, form)
   }
-  const seal = async <T>(plaintext: Uint8Array, form: SealRow<T>, call: Call): Promise<T> => {
+  const seal = async <T>(plaintext: Uint8Array, form: SealRow<T>, call: Call): Promise<Awaited<T>> => {
     // The caller may change the bytes while a key is loaded; what was there at the call is encrypted.
     const snapshot = offHeapCopy(plaintext)
     try {
@@ -134,17 +144,40 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
   const openTraced = (record: DataRowRecordInput, call: Call): Promise<Uint8Array> =>
     trace(decryptTrace, { partitionId }, () => (context.uniformErrors ? openUniform : open)(record, call))
 
+  const decrypt = (record: DataRowRecordInput, call: Call): Promise<Uint8Array> =>
+    operations.run(() => openTraced(record, call))
+  const encryptToJson = (plaintext: Uint8Array, call: Call): Promise<string> =>
+    leavesThread(plaintext) ? seal(plaintext, sealJsonAsync, call) : seal(plaintext, sealJson, call)
+
+  const batch = createSessionBatch(envelope, crypto, limits, {
+    encryptToJson: async (plaintext, call) => trySeal(plaintext, sealJson, call) ?? encryptToJson(plaintext, call),
+    decrypt,
+    checkPlaintext: (plaintext) => checkPlaintext(plaintext, limits),
+  })
+  const many = <T>(call: Call, work: () => Promise<T>): Promise<T> =>
+    operations.run(() => {
+      checkCall(call)
+      return work()
+    })
+
   return {
     partitionId,
     tryEncrypt: (plaintext, call) => trySeal(plaintext, sealRecord, call),
     encrypt: (plaintext, call) => seal(plaintext, sealRecord, call),
-    tryEncryptToJson: (plaintext, call) => trySeal(plaintext, sealJson, call),
-    encryptToJson: (plaintext, call) => seal(plaintext, sealJson, call),
+    tryEncryptToJson(plaintext, call) {
+      if (!leavesThread(plaintext)) return trySeal(plaintext, sealJson, call)
+      accept(call)
+      checkPlaintext(plaintext, limits)
+      return undefined
+    },
+    encryptToJson,
+    encryptMany: (plaintexts, call) => many(call, () => batch.encryptMany(plaintexts, call)),
+    decryptMany: (records, call) => many(call, () => batch.decryptMany(records, call)),
     tryDecrypt(record, call) {
       accept(call)
       return context.uniformErrors || isTraced(decryptTrace) ? undefined : tryOpen(record)
     },
-    decrypt: (record, call) => operations.run(() => openTraced(record, call)),
+    decrypt,
     load: (read, call) =>
       operations.run(async () => {
         checkCall(call)

@@ -1,7 +1,14 @@
 // A child process with --expose-gc: drops sessions without closing them, and prints what became of their keys.
-import { bytesOf, createWorld, recordEvents } from '../fakes.ts'
+import { subscribe } from 'node:diagnostics_channel'
+import { channels, type WarningEvent } from '../../src/index.ts'
+import { bytesOf, createWorld } from '../fakes.ts'
 
 const collect: unknown = Reflect.get(globalThis, 'gc')
+
+const warnings: WarningEvent['code'][] = []
+subscribe(channels.warning.name, (message) => {
+  if (typeof message === 'object' && message !== null && 'code' in message) warnings.push(String(message.code))
+})
 
 async function main(): Promise<void> {
   if (typeof collect !== 'function') throw new Error('run with --expose-gc')
@@ -11,7 +18,7 @@ async function main(): Promise<void> {
     ['cached', { cacheSessions: true, sessionCacheMaxSize: 1 }],
   ] as const) {
     const world = createWorld(policy)
-    const events = recordEvents()
+    warnings.length = 0
     const dropAll = async (): Promise<void> => {
       for (const id of ['p', 'q', 'r']) {
         await world.factory.getSession(id).encrypt(bytesOf('x'))
@@ -23,13 +30,12 @@ async function main(): Promise<void> {
     }
     await dropAll()
     const before = world.crypto.open
-    for (let turn = 0; turn < 50 && events.warning.length < 6; turn += 1) {
+    for (let turn = 0; turn < 50 && warnings.length < 6; turn += 1) {
       collect()
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
-    report[name] = { before, after: world.crypto.open, warnings: events.warning.map(({ code }) => code) }
+    report[name] = { before, after: world.crypto.open, warnings: [...warnings] }
     await world.factory.close()
-    events.stop()
   }
   console.log(JSON.stringify(report))
 }

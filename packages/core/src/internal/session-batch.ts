@@ -1,0 +1,157 @@
+import type { Call } from '../contracts/call.ts'
+import type { CryptoProvider, PackedRows } from '../contracts/crypto-provider.ts'
+import { InvalidInputError } from '../errors.ts'
+import type { DataRowRecordInput } from '../types.ts'
+import { offHeapBytes } from './bytes.ts'
+import type { Envelope, SealRow } from './envelope.ts'
+import { type RecordLimits, type ScannedDataRow, scanDataRowRecord } from './record-codec.ts'
+
+/** What a batch is made of when the provider has no packed form, or when a batch does not fit it. */
+export interface SingleCalls {
+  encryptToJson(plaintext: Uint8Array, call: Call): Promise<string>
+  decrypt(record: DataRowRecordInput, call: Call): Promise<Uint8Array>
+  /** @throws InvalidInputError */
+  checkPlaintext(plaintext: Uint8Array): void
+}
+
+/** Many payloads of one partition at once: one call of the provider where it has packed forms, else one for each. */
+export interface SessionBatch {
+  encryptMany(plaintexts: readonly Uint8Array[], call: Call): Promise<string[]>
+  decryptMany(records: readonly DataRowRecordInput[], call: Call): Promise<Uint8Array[]>
+}
+
+/** More is packed in parts, so that no batch needs one huge buffer. */
+const MAX_PACKED_BYTES = 16 * 1_024 * 1_024
+
+/** Makes the batch calls of one partition. */
+export function createSessionBatch(
+  envelope: Envelope,
+  crypto: CryptoProvider,
+  limits: RecordLimits,
+  single: SingleCalls,
+): SessionBatch {
+  const { encryptRowsPacked, decryptRowsPacked } = crypto
+
+  const sealPacked = async (plaintexts: readonly Uint8Array[], call: Call): Promise<string[]> => {
+    const { packed, ends } = pack(plaintexts)
+    const form: SealRow<PackedRows> = (key, payloads, meta) =>
+      encryptRowsPacked?.call(crypto, key, payloads, ends, meta) ?? { packed: payloads, ends }
+    try {
+      const rows = envelope.trySeal(packed, form, ends.length) ?? (await envelope.seal(packed, form, call, ends.length))
+      return splitText(rows)
+    } finally {
+      packed.fill(0)
+    }
+  }
+
+  /** Undefined: the records are not all of the common form under one cached key, or one of them is refused. */
+  const tryOpenPacked = (records: readonly DataRowRecordInput[]): Uint8Array[] | undefined => {
+    if (decryptRowsPacked === undefined) return undefined
+    let first: ScannedDataRow | undefined
+    const texts: Buffer[] = []
+    for (const record of records) {
+      const scanned = typeof record === 'string' ? scanDataRowRecord(record, limits) : undefined
+      if (typeof record !== 'string' || scanned === undefined) return undefined
+      first ??= scanned
+      if (scanned.parentKeyId !== first.parentKeyId || scanned.parentCreated !== first.parentCreated) return undefined
+      texts.push(Buffer.from(record))
+    }
+    if (first === undefined) return undefined
+    envelope.checkPartition(first.parentKeyId)
+    const rows = pack(texts)
+    let ends = new Uint32Array(0)
+    try {
+      const packed = envelope.tryOpen(first.parentKeyId, first.parentCreated, (key) => {
+        const opened = decryptRowsPacked.call(crypto, key, rows.packed, rows.ends)
+        ends = new Uint32Array(opened.ends)
+        return opened.packed
+      })
+      if (packed === undefined) return undefined
+      const plaintexts = split({ packed, ends })
+      packed.fill(0)
+      return plaintexts
+    } catch {
+      return undefined // one by one, the record at fault names itself
+    }
+  }
+
+  return {
+    async encryptMany(plaintexts, call) {
+      checkList(plaintexts, 'payloads')
+      for (const [index, plaintext] of plaintexts.entries()) {
+        naming(index, () => single.checkPlaintext(plaintext))
+      }
+      if (encryptRowsPacked === undefined) {
+        return Promise.all(plaintexts.map((plaintext) => single.encryptToJson(plaintext, call)))
+      }
+      const parts = await Promise.all(chunks(plaintexts).map((chunk) => sealPacked(chunk, call)))
+      return parts.flat()
+    },
+    async decryptMany(records, call) {
+      checkList(records, 'records')
+      const opened = tryOpenPacked(records)
+      return opened ?? Promise.all(records.map((record) => single.decrypt(record, call)))
+    },
+  }
+}
+
+function checkList(values: unknown, what: string): void {
+  if (!Array.isArray(values)) throw new InvalidInputError(`${what} are an array`)
+}
+
+function naming(index: number, check: () => void): void {
+  try {
+    check()
+  } catch (cause) {
+    if (!(cause instanceof InvalidInputError)) throw cause
+    throw new InvalidInputError(`payload ${index} of the batch: ${cause.message}`, { cause })
+  }
+}
+
+function chunks(plaintexts: readonly Uint8Array[]): Uint8Array[][] {
+  const parts: Uint8Array[][] = []
+  let bytes = Number.POSITIVE_INFINITY
+  for (const plaintext of plaintexts) {
+    bytes += plaintext.byteLength
+    if (bytes > MAX_PACKED_BYTES) {
+      parts.push([])
+      bytes = plaintext.byteLength
+    }
+    parts.at(-1)?.push(plaintext)
+  }
+  return parts
+}
+
+function pack(items: readonly Uint8Array[]): PackedRows {
+  let total = 0
+  for (const item of items) total += item.byteLength
+  const packed = offHeapBytes(total)
+  const ends = new Uint32Array(items.length)
+  let end = 0
+  for (const [index, item] of items.entries()) {
+    packed.set(item, end)
+    end += item.byteLength
+    ends[index] = end
+  }
+  return { packed, ends }
+}
+
+/** Copies, each in memory of its own. */
+function split({ packed, ends }: PackedRows): Uint8Array[] {
+  let start = 0
+  return Array.from(ends, (end) => {
+    const item = packed.slice(start, end)
+    start = end
+    return item
+  })
+}
+
+function splitText({ packed, ends }: PackedRows): string[] {
+  const buffer = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength)
+  let start = 0
+  return Array.from(ends, (end) => {
+    const item = buffer.toString('utf8', start, end)
+    start = end
+    return item
+  })
+}
