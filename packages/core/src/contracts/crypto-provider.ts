@@ -48,9 +48,12 @@ export interface CryptoProvider {
   encryptRowJson?(intermediateKey: KeyHandle, plaintext: Uint8Array, meta: RowMeta): string
   /** @param spans Where the two base64 texts stand in `json`: key start, key end, data start, data end. */
   decryptRowJson?(intermediateKey: KeyHandle, json: string | Uint8Array, spans: Uint32Array): Uint8Array
-  /** As `encryptRowJson`, off the main thread. */
+  /**
+   * As `encryptRowJson`, off the main thread. What it needs of the key and the plaintext is copied before it returns: the
+   * caller may close the one and change the other at once.
+   */
   encryptRowJsonAsync?(intermediateKey: KeyHandle, plaintext: Uint8Array, meta: RowMeta): Promise<string>
-  /** As `decryptRow`, off the main thread. */
+  /** As `decryptRow`, off the main thread; copies likewise. */
   decryptRowAsync?(intermediateKey: KeyHandle, encryptedKey: Uint8Array, data: Uint8Array): Promise<Uint8Array>
   /** @param packed Payloads. @returns rows as wire text in UTF-8. */
   encryptRowsPacked?(intermediateKey: KeyHandle, packed: Uint8Array, ends: Uint32Array, meta: RowMeta): PackedRows

@@ -45,10 +45,16 @@ export function createEnvelope(context: EnvelopeContext): Envelope {
   /** Kept between rows: the parent's name is the same object for each row under one key. */
   let lastParent: KeyMeta = { keyId, created: 0 }
 
-  const sealWith = <T>({ entry, usage }: WriteKey, plaintext: Uint8Array, seal: SealRow<T>, rows: number): T => {
+  const sealWith = <T>(
+    { entry, usage }: WriteKey,
+    plaintext: Uint8Array,
+    seal: SealRow<T>,
+    rows: number,
+    now: number,
+  ): T => {
     usage.count += rows
     if (lastParent.created !== entry.created) lastParent = Object.freeze({ keyId, created: entry.created })
-    const created = Math.max(1, Math.floor(clock.now() / 1_000))
+    const created = Math.max(1, Math.floor(now / 1_000))
     return seal(entry.handle, plaintext, { created, parentKeyMeta: lastParent })
   }
 
@@ -74,15 +80,16 @@ export function createEnvelope(context: EnvelopeContext): Envelope {
 
   return {
     trySeal(plaintext, seal, rows = 1) {
-      const key = keys.tryLatest(keyId)
-      return key === undefined ? undefined : sealWith(key, plaintext, seal, rows)
+      const now = clock.now()
+      const key = keys.tryLatest(keyId, now)
+      return key === undefined ? undefined : sealWith(key, plaintext, seal, rows, now)
     },
     async seal<T>(plaintext: Uint8Array, seal: SealRow<T>, call: Call, rows = 1): Promise<Awaited<T>> {
       for (;;) {
         const key = await keys.latest(keyId, call)
         try {
           // Of many that waited for one key the first may have used it up, and it ages. No turn is without a new key.
-          if (keys.mayWrite(key)) return await sealWith(key, plaintext, seal, rows)
+          if (keys.mayWrite(key)) return await sealWith(key, plaintext, seal, rows, clock.now())
         } finally {
           releaseKey(key.entry)
         }

@@ -63,8 +63,8 @@ export interface LevelContext {
 /** One level of keys over one cache: system keys, or intermediate keys. */
 export interface KeyLevel {
   readonly cache: KeyCache
-  /** The latest key, if it is cached, fresh and may write; no reference is taken: use it in this tick. */
-  tryLatest(keyId: string): WriteKey | undefined
+  /** The latest key, if it is cached, fresh and may write at `now` (Unix ms); no reference is taken: use it in this tick. */
+  tryLatest(keyId: string, now: number): WriteKey | undefined
   /** A key that may write, made if need be. The caller releases it, and asks {@link mayWrite} in the tick of its use. */
   latest(keyId: string, call: WriteCall): Promise<WriteKey>
   /** Whether a key that `latest` gave may still write: others may have used it up since, or its time may have come. */
@@ -97,14 +97,14 @@ export function createKeyLevel(rules: LevelRules, cache: KeyCache, context: Leve
   const latest = createLatestKeys(tools, exact)
   return {
     cache,
-    tryLatest(keyId) {
+    tryLatest(keyId, now) {
       const key = cache.latest(keyId)
       if (key === undefined) return undefined
       const { entry } = key
-      const now = clock.monotonicMs()
-      if (now >= key.freshness.freshUntil) return undefined
-      if (entry.parent !== undefined && now >= entry.parent.freshness.freshUntil) return undefined
-      if (latest.refusal(key) !== undefined) return undefined
+      const monotonic = clock.monotonicMs()
+      if (monotonic >= key.freshness.freshUntil) return undefined
+      if (entry.parent !== undefined && monotonic >= entry.parent.freshness.freshUntil) return undefined
+      if (latest.refusal(key, now) !== undefined) return undefined
       cache.touch(entry)
       tools.publish('hit', keyId)
       return key

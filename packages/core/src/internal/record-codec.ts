@@ -1,9 +1,6 @@
 export {
-  base64Length,
   decodeBase64,
   decodeBase64Pooled,
-  decodeCanonicalBase64,
-  decodedBase64Length,
   encodeBase64,
 } from './base64.ts'
 export {

@@ -1,10 +1,12 @@
 import type { Call } from '../contracts/call.ts'
 import type { CryptoProvider, PackedRows } from '../contracts/crypto-provider.ts'
+import { channels, isTraced } from '../diagnostics.ts'
 import { InvalidInputError } from '../errors.ts'
 import type { DataRowRecordInput } from '../types.ts'
-import { offHeapBytes } from './bytes.ts'
+import { offHeapBytes, offHeapCopy } from './bytes.ts'
 import type { Envelope, SealRow } from './envelope.ts'
 import { type RecordLimits, type ScannedDataRow, scanDataRowRecord } from './record-codec.ts'
+import { byteLengthOf } from './record-fields.ts'
 
 /** What a batch is made of when the provider has no packed form, or when a batch does not fit it. */
 export interface SingleCalls {
@@ -46,7 +48,8 @@ export function createSessionBatch(
 
   /** Undefined: the records are not all of the common form under one cached key, or one of them is refused. */
   const tryOpenPacked = (records: readonly DataRowRecordInput[]): Uint8Array[] | undefined => {
-    if (decryptRowsPacked === undefined) return undefined
+    // Who traces is told of each record.
+    if (decryptRowsPacked === undefined || isTraced(channels.trace.decrypt)) return undefined
     let first: ScannedDataRow | undefined
     const texts: Buffer[] = []
     for (const record of records) {
@@ -57,11 +60,12 @@ export function createSessionBatch(
       texts.push(Buffer.from(record))
     }
     if (first === undefined) return undefined
-    envelope.checkPartition(first.parentKeyId)
+    const { parentKeyId, parentCreated } = first
     const rows = pack(texts)
     let ends = new Uint32Array(0)
     try {
-      const packed = envelope.tryOpen(first.parentKeyId, first.parentCreated, (key) => {
+      envelope.checkPartition(parentKeyId)
+      const packed = envelope.tryOpen(parentKeyId, parentCreated, (key) => {
         const opened = decryptRowsPacked.call(crypto, key, rows.packed, rows.ends)
         ends = new Uint32Array(opened.ends)
         return opened.packed
@@ -71,7 +75,7 @@ export function createSessionBatch(
       packed.fill(0)
       return plaintexts
     } catch {
-      return undefined // one by one, the record at fault names itself
+      return undefined // one by one, the record at fault names itself, as far as uniformErrors lets it
     }
   }
 
@@ -81,7 +85,7 @@ export function createSessionBatch(
       for (const [index, plaintext] of plaintexts.entries()) {
         naming(index, () => single.checkPlaintext(plaintext))
       }
-      if (encryptRowsPacked === undefined) {
+      if (encryptRowsPacked === undefined || isTraced(channels.trace.encrypt)) {
         return Promise.all(plaintexts.map((plaintext) => single.encryptToJson(plaintext, call)))
       }
       const parts = await Promise.all(chunks(plaintexts).map((chunk) => sealPacked(chunk, call)))
@@ -90,7 +94,7 @@ export function createSessionBatch(
     async decryptMany(records, call) {
       checkList(records, 'records')
       const opened = tryOpenPacked(records)
-      return opened ?? Promise.all(records.map((record) => single.decrypt(record, call)))
+      return opened ?? Promise.all(Array.from(records, (record) => single.decrypt(record, call)))
     },
   }
 }
@@ -112,10 +116,10 @@ function chunks(plaintexts: readonly Uint8Array[]): Uint8Array[][] {
   const parts: Uint8Array[][] = []
   let bytes = Number.POSITIVE_INFINITY
   for (const plaintext of plaintexts) {
-    bytes += plaintext.byteLength
+    bytes += byteLengthOf(plaintext)
     if (bytes > MAX_PACKED_BYTES) {
       parts.push([])
-      bytes = plaintext.byteLength
+      bytes = byteLengthOf(plaintext)
     }
     parts.at(-1)?.push(plaintext)
   }
@@ -124,13 +128,13 @@ function chunks(plaintexts: readonly Uint8Array[]): Uint8Array[][] {
 
 function pack(items: readonly Uint8Array[]): PackedRows {
   let total = 0
-  for (const item of items) total += item.byteLength
+  for (const item of items) total += byteLengthOf(item)
   const packed = offHeapBytes(total)
   const ends = new Uint32Array(items.length)
   let end = 0
   for (const [index, item] of items.entries()) {
     packed.set(item, end)
-    end += item.byteLength
+    end += byteLengthOf(item)
     ends[index] = end
   }
   return { packed, ends }
@@ -140,7 +144,7 @@ function pack(items: readonly Uint8Array[]): PackedRows {
 function split({ packed, ends }: PackedRows): Uint8Array[] {
   let start = 0
   return Array.from(ends, (end) => {
-    const item = packed.slice(start, end)
+    const item = offHeapCopy(packed.subarray(start, end)) // not slice: a Buffer's is a view, and is wiped with it
     start = end
     return item
   })
