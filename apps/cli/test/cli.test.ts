@@ -4,10 +4,13 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { csvFile } from './generate-csv.ts'
 import { runCli, startCli } from './run-cli.ts'
 import { tempFolder } from './temp-folder.ts'
+
+// Each test starts processes, on machines that may have more to do.
+vi.setConfig({ testTimeout: 120_000 })
 
 const config = { service: 'crm', product: 'shop', metastore: 'sqlite://keys.db', masterKeyFile: 'master.key' }
 const customers = 'id,tenant,email,note\r\n1,t1,ann@x.com,"a, ""b""\n2"\r\n2,t2,"bob@x.com",\r\n3,t1,,x'
@@ -85,6 +88,15 @@ describe('round trips of the real command', () => {
       }),
       { numRuns: 4 },
     )
+  })
+
+  test('a file without rows makes no metastore, and needs none', async () => {
+    const cwd = workFolder()
+    const encrypted = await runCli(['encrypt', '--format', 'csv', ...csvFlags], { cwd, input: 'email,note,tenant' })
+    expect(encrypted.stdout.toString()).toBe('email,note,tenant')
+    const decrypted = await runCli(['decrypt', '--format', 'csv', ...csvFlags], { cwd, input: encrypted.stdout })
+    expect(decrypted.stdout.toString()).toBe('email,note,tenant')
+    expect(existsSync(join(cwd, 'keys.db'))).toBe(false)
   })
 
   test('D-091: JSONL, numbers digit by digit', async () => {
@@ -284,6 +296,15 @@ describe('pipes and signals', () => {
     expect(result.code, result.stderr).toBe(0)
     expect(statSync('/dev/null').isCharacterDevice()).toBe(true)
   })
+})
+
+test('keys of a metastore that is not there: an error, and none is made', async () => {
+  const cwd = workFolder()
+  expect(await runCli(['keys', 'list'], { cwd })).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/there is no metastore/),
+  })
+  expect(existsSync(join(cwd, 'keys.db'))).toBe(false)
 })
 
 test('keygen makes a key file for its owner only', async () => {

@@ -1,9 +1,12 @@
 import { readdirSync } from 'node:fs'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { customerLines } from '../src/demo/customers.ts'
 import { ensure, refusal } from '../src/demo/steps.ts'
 import { runCli } from './run-cli.ts'
 import { tempFolder } from './temp-folder.ts'
+
+// Each test starts processes, on machines that may have more to do.
+vi.setConfig({ testTimeout: 120_000 })
 
 test('the demo shows and checks every step, and leaves nothing', async () => {
   const cwd = tempFolder()

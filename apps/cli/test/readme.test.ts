@@ -2,10 +2,13 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { exitCodes } from '../src/exit-codes.ts'
 import { settingSpecs } from '../src/settings.ts'
 import { tempFolder } from './temp-folder.ts'
+
+// Each test starts processes, on machines that may have more to do.
+vi.setConfig({ testTimeout: 120_000 })
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 

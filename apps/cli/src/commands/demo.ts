@@ -130,7 +130,7 @@ async function showIsolation({ folder, print }: Demo, metastoreUrl: string): Pro
   const masterKey = await readMasterKeyFile(join(folder, 'master.key'))
   const kms = createStaticKms({ masterKey })
   masterKey.fill(0)
-  const metastore = await openMetastore(metastoreUrl, { mustExist: true })
+  const metastore = openMetastore(metastoreUrl)
   const cipher = createSessionCipher({ ...ids, metastore, kms })
   try {
     print(`\n3. Another tenant cannot read it: ${owner}'s e-mail, opened`)

@@ -1,9 +1,8 @@
-import type { SqliteMetastore } from '@asherah/metastore-sqlite'
 import type { Command } from 'commander'
 import { loadSettings } from '../config-file.ts'
 import { type ListKeysOptions, listKeys } from '../keys/key-list.ts'
 import type { KeyInfo } from '../keys/key-state.ts'
-import { openMetastore } from '../keys/metastore-url.ts'
+import { checkMetastoreExists, openMetastore } from '../keys/metastore-url.ts'
 import { parseDuration } from '../settings.ts'
 import type { CommandContext } from './context.ts'
 
@@ -37,7 +36,9 @@ export async function withKeys<T>(
   const settings = await loadSettings({ ...flags }, context.env)
   const given = settings.given('expireAfter')
   const expireAfterMs = given === undefined ? defaultExpireAfterMs : parseDuration(given)
-  const metastore: SqliteMetastore = await openMetastore(settings.required('metastore'), { mustExist: true })
+  const url = settings.required('metastore')
+  await checkMetastoreExists(url)
+  const metastore = openMetastore(url)
   try {
     const options: ListKeysOptions = {
       metastore,

@@ -1,4 +1,4 @@
-import { type Clock, InvalidConfigError } from '@asherah/core'
+import { AsherahError, type Clock, InvalidConfigError } from '@asherah/core'
 import { InterruptedError } from '../errors.ts'
 import { exitCodeFor, exitCodes } from '../exit-codes.ts'
 import type { Direction } from '../formats/format.ts'
@@ -7,7 +7,7 @@ import { createDeviceOutput, createStreamOutput, isSameFile, type Output, resolv
 import { openPartialFile } from '../io/partial-file.ts'
 import { promptHidden } from '../keys/hidden-prompt.ts'
 import { openMasterKey } from '../keys/master-key.ts'
-import { openMetastore, sqlitePath } from '../keys/metastore-url.ts'
+import { checkMetastoreExists, openMetastore, sqlitePath } from '../keys/metastore-url.ts'
 import { createCodec, createPlan, type Plan, runOptions } from '../plan.ts'
 import { createProgress } from '../progress.ts'
 import { pump, watchSignals } from '../pump.ts'
@@ -38,8 +38,8 @@ export interface TransformOptions {
 
 /** Encrypts or decrypts one input, as the commands do, and returns what was done. */
 export async function runTransform(options: TransformOptions): Promise<Summary> {
-  const { direction, flags, settings, context } = options
-  const plan = createPlan(direction, settings, options.input)
+  const { flags, settings, context } = options
+  const plan = createPlan(options.direction, settings, options.input)
   checkFlags(options)
   const input = await openInput(options.input, context.stdin)
   await refuseOverwriting(toFile(flags.output), [
@@ -55,12 +55,18 @@ export async function runTransform(options: TransformOptions): Promise<Summary> 
     warn: (message) => void context.stderr.write(`asherah: warning: ${message}\n`),
   })
   try {
-    const metastore = await openMetastore(plan.metastore, { mustExist: direction === 'decrypt' })
+    const metastore = openMetastore(plan.metastore)
     try {
       const clock = options.clock === undefined ? {} : { clock: options.clock }
       const cipher = createSessionCipher({ ...plan, metastore, kms, ...clock })
       try {
         return await transform(options, plan, input, cipher)
+      } catch (error) {
+        // Not looked at before: a file without a value to decrypt needs no metastore.
+        if (error instanceof AsherahError && error.code === 'ERR_ASHERAH_KEY_NOT_FOUND') {
+          await checkMetastoreExists(plan.metastore)
+        }
+        throw error
       } finally {
         await cipher.close()
       }

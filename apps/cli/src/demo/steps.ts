@@ -68,7 +68,7 @@ export function relabel(record: string, other: string): string {
 
 /** How many keys of which state a metastore has. */
 export async function countKeys(metastoreUrl: string, now: number): Promise<string> {
-  const metastore = await openMetastore(metastoreUrl, { mustExist: true })
+  const metastore = openMetastore(metastoreUrl)
   const counts = new Map<string, number>()
   try {
     for await (const key of listKeys({ metastore, now, expireAfterMs: 90 * 86_400_000 })) {

@@ -13,20 +13,18 @@ export function sqlitePath(url: string): string {
   return path
 }
 
-/**
- * Opens the metastore of a URL. The caller closes it.
- *
- * @param options.mustExist For reading: a file that is not there is an error, and not an empty metastore.
- */
-export async function openMetastore(url: string, options: { readonly mustExist: boolean }): Promise<SqliteMetastore> {
+/** Opens the metastore of a URL. Nothing is made before a key is stored. The caller closes it. */
+export function openMetastore(url: string): SqliteMetastore {
+  return createSqliteMetastore({ path: sqlitePath(url) })
+}
+
+/** A file that is not there reads as an empty metastore: says so instead. @throws FileError */
+export async function checkMetastoreExists(url: string): Promise<void> {
   const path = sqlitePath(url)
-  if (options.mustExist) {
-    try {
-      await stat(path)
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) throw new FileError(`there is no metastore '${path}': check --metastore`)
-      throw fileError(`open the metastore '${path}'`, error)
-    }
+  try {
+    await stat(path)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) throw new FileError(`there is no metastore '${path}': check --metastore`)
+    throw fileError(`open the metastore '${path}'`, error)
   }
-  return createSqliteMetastore({ path })
 }
