@@ -31,7 +31,8 @@ export interface Session extends Disposable {
   encryptToJson(plaintext: Uint8Array, options?: Call): Promise<string>
 
   /**
-   * Encrypts many payloads: as {@link encryptToJson} of each, in one call of the native path.
+   * Encrypts many payloads: as {@link encryptToJson} of each, in one call of the native path. A batch is under one key, and
+   * counts whole towards `maxUsesPerKey`.
    *
    * @returns The wire texts, in the order of the payloads.
    * @throws As {@link encrypt}; an InvalidInputError names the payload, and nothing was encrypted.

@@ -55,7 +55,9 @@ export const jsonPayload: PayloadCodec<JsonValue> = {
     try {
       text = JSON.stringify(payload)
     } catch (cause) {
-      throw new InvalidInputError('the payload cannot be written as JSON', { cause })
+      // V8's own TypeErrors (a circle, a BigInt) name properties of the payload; what a toJSON threw is the program's.
+      const told = cause instanceof TypeError ? undefined : { cause }
+      throw new InvalidInputError('the payload cannot be written as JSON', told)
     }
     if (text === undefined) throw new InvalidInputError(`a JSON payload is a JSON value, not ${typeof payload}`)
     return new TextEncoder().encode(text)

@@ -13,11 +13,13 @@ import {
 } from '../src/index.ts'
 import {
   bytesOf,
+  createDeferred,
   createFakeKms,
   createFakeMetastore,
   createSpyCrypto,
   type FakeMetastore,
   recordEvents,
+  settle,
   textOf,
 } from './fakes.ts'
 import { isAllZero, minimalOptions, promiseOf, rejectionOf } from './harness.ts'
@@ -27,6 +29,8 @@ interface FastCrypto extends CryptoProvider {
   readonly calls: string[]
   /** The buffers that it was handed and that it handed out. */
   readonly buffers: Uint8Array[]
+  /** What its work on another thread waits for. */
+  gate: Promise<void> | undefined
 }
 function createFastCrypto(): FastCrypto {
   const inner = createSpyCrypto()
@@ -50,15 +54,16 @@ function createFastCrypto(): FastCrypto {
       Data: base64,
     })
   }
-  return {
+  const fast: FastCrypto = {
     ...inner,
     calls,
     buffers,
+    gate: undefined,
     async encryptRowJsonAsync(key, plaintext, meta) {
       calls.push('encryptRowJsonAsync')
       // As the contract has it: in this tick it takes what it needs of the key and of the plaintext.
       const text = textRow(key, plaintext, meta)
-      await new Promise((resolve) => setImmediate(resolve))
+      await (fast.gate ?? settle())
       return text
     },
     encryptRowsPacked(key, packed, ends, meta) {
@@ -76,6 +81,7 @@ function createFastCrypto(): FastCrypto {
       )
     },
   }
+  return fast
 }
 
 interface Parts {
@@ -158,6 +164,20 @@ describe('a provider with packed forms', () => {
     const error = await rejectionOf(factory.getSession('p').decryptMany(foreign))
     expect(error.code).toBe('ERR_ASHERAH_WRONG_PARTITION')
     expect(metastore.calls).toEqual([])
+  })
+
+  it('D-001 with a shared key cache, where the key of the other partition is at hand, it is refused all the same', async () => {
+    for (const uniformErrors of [false, true]) {
+      const { factory, crypto } = build({ policy: { sharedIntermediateKeyCache: true }, uniformErrors })
+      const mine = factory.getSession('u')
+      await mine.encryptMany(payloads)
+      const foreign = await factory.getSession('u_svc_prod_x').encryptMany(payloads)
+      expect(await factory.getSession('u_svc_prod_x').decryptMany(foreign)).toEqual(payloads)
+      crypto.calls.length = 0
+      const error = await rejectionOf(mine.decryptMany(foreign))
+      expect(error.code).toBe(uniformErrors ? 'ERR_ASHERAH_DECRYPTION_FAILED' : 'ERR_ASHERAH_WRONG_PARTITION')
+      expect(crypto.calls).toEqual([])
+    }
   })
 
   const stops: (() => void)[] = []
@@ -249,15 +269,21 @@ describe('a provider that works off the main thread', () => {
 
   it('close waits for it, cold and warm', async () => {
     for (const isWarm of [false, true]) {
-      const { factory } = build()
+      const { factory, crypto } = build()
       const session = factory.getSession('p')
       if (isWarm) await session.encrypt(long)
+      const gate = createDeferred()
+      crypto.gate = gate.promise
       const running = session.encryptToJson(long)
       session.close()
-      let ended = false
-      const closing = factory.close().then(() => expect(ended).toBe(true))
+      let closed = false
+      const closing = factory.close().then(() => {
+        closed = true
+      })
+      await settle()
+      expect(closed).toBe(false)
+      gate.resolve()
       expect(parseDataRowRecord(await running).data.byteLength).toBe(long.byteLength + 28)
-      ended = true
       await closing
     }
   })

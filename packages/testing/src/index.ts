@@ -32,6 +32,7 @@ export {
   type VariantVectors,
   type VectorCase,
   type VectorFile,
+  type VectorHeader,
   type VectorImplementation,
   type VectorKms,
   type VectorOutcome,

@@ -81,7 +81,7 @@ export interface VectorOutcome {
   readonly rowsAddedByDecrypt?: readonly VectorRow[]
 }
 
-interface VectorHeader {
+export interface VectorHeader {
   readonly metastore: string
   readonly kms: VectorKms
   readonly productId: string
