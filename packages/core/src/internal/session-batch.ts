@@ -34,10 +34,13 @@ export function createSessionBatch(
 ): SessionBatch {
   const { encryptRowsPacked, decryptRowsPacked } = crypto
 
-  const sealPacked = async (plaintexts: readonly Uint8Array[], call: Call): Promise<string[]> => {
+  const sealPacked = async (
+    encryptRows: NonNullable<typeof encryptRowsPacked>,
+    plaintexts: readonly Uint8Array[],
+    call: Call,
+  ): Promise<string[]> => {
     const { packed, ends } = pack(plaintexts)
-    const form: SealRow<PackedRows> = (key, payloads, meta) =>
-      encryptRowsPacked?.call(crypto, key, payloads, ends, meta) ?? { packed: payloads, ends }
+    const form: SealRow<PackedRows> = (key, payloads, meta) => encryptRows.call(crypto, key, payloads, ends, meta)
     try {
       const rows = envelope.trySeal(packed, form, ends.length) ?? (await envelope.seal(packed, form, call, ends.length))
       return splitText(rows)
@@ -88,7 +91,7 @@ export function createSessionBatch(
       if (encryptRowsPacked === undefined || isTraced(channels.trace.encrypt)) {
         return Promise.all(plaintexts.map((plaintext) => single.encryptToJson(plaintext, call)))
       }
-      const parts = await Promise.all(chunks(plaintexts).map((chunk) => sealPacked(chunk, call)))
+      const parts = await Promise.all(chunks(plaintexts).map((chunk) => sealPacked(encryptRowsPacked, chunk, call)))
       return parts.flat()
     },
     async decryptMany(records, call) {
