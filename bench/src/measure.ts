@@ -14,7 +14,7 @@ export interface Effort {
   readonly sideMs: number
 }
 
-/** Nanoseconds of main-thread CPU time an operation, and ours ÷ peer. */
+/** Nanoseconds an operation, or what the row's unit says, and ours ÷ peer. */
 export interface Measured {
   readonly ours: number
   readonly peer: number | null
@@ -22,18 +22,23 @@ export interface Measured {
 }
 
 /**
- * Times two sides in turn, so that a machine whose speed drifts slows both. Main-thread CPU time: on a shared machine wall
- * time measures the neighbours.
+ * Times two sides in turn, so that a machine whose speed drifts slows both. `clock` gives milliseconds; by default
+ * main-thread CPU time, since on a shared machine wall time measures the neighbours.
  */
-export async function measurePaired(ours: Side, peer: Side | null, effort: Effort): Promise<Measured> {
+export async function measurePaired(
+  ours: Side,
+  peer: Side | null,
+  effort: Effort,
+  clock: () => number = threadCpuMs,
+): Promise<Measured> {
   const oursNs: number[] = []
   const peerNs: number[] = []
   const ratios: number[] = []
   for (let round = 0; round < effort.rounds; round++) {
     const oursFirst = round % 2 === 0
-    let a = oursFirst ? await time(ours, effort) : 0
-    const b = peer === null ? null : await time(peer, effort)
-    if (!oursFirst) a = await time(ours, effort)
+    let a = oursFirst ? await time(ours, effort, clock) : 0
+    const b = peer === null ? null : await time(peer, effort, clock)
+    if (!oursFirst) a = await time(ours, effort, clock)
     oursNs.push(a)
     if (b === null) continue
     peerNs.push(b)
@@ -50,9 +55,9 @@ export async function measurePaired(ours: Side, peer: Side | null, effort: Effor
  * One sample: as many batches as fill `sideMs`. The clock of CPU time ticks every 10 ms on some systems, so a sample must be
  * many ticks long, and there is one of them, not many short ones.
  */
-async function time(side: Side, effort: Effort): Promise<number> {
+async function time(side: Side, effort: Effort, clock: () => number): Promise<number> {
   const batches = await calibrate(side, effort.sideMs)
-  const bench = new Bench({ now: threadCpuMs, time: 0, iterations: 1, warmup: false, throws: true })
+  const bench = new Bench({ now: clock, time: 0, iterations: 1, warmup: false, throws: true })
   bench.add('side', async () => {
     for (let i = 0; i < batches; i++) await side.run()
   })
@@ -71,6 +76,11 @@ async function calibrate(side: Side, ms: number): Promise<number> {
     batches += 1
   }
   return batches * 4
+}
+
+/** Wall time, for what runs beside the main thread. */
+export function wallMs(): number {
+  return performance.now()
 }
 
 function threadCpuMs(): number {

@@ -4,6 +4,8 @@ import type { Measured } from './measure.ts'
 export interface Row extends Measured {
   /** `group/work/size`. */
   readonly id: string
+  /** What `ours` and `peer` are. Default: nanoseconds of main-thread CPU time. */
+  readonly unit?: 'wall-ns' | 'bytes'
   /** What `peer` is. */
   readonly against: string | null
   /** The greatest `ratio` that is good enough; null: reported only. */

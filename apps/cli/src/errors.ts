@@ -44,6 +44,11 @@ export class FileError extends Error {
   override readonly name = 'FileError'
 }
 
+/** What `asherah doctor` ends with when the metastore has a fail: the report has said all of it already. */
+export class MetastoreUnfitError extends Error {
+  override readonly name = 'MetastoreUnfitError'
+}
+
 /** What an interrupted run ends with: `signal` decides the exit code. */
 export class InterruptedError extends Error {
   override readonly name = 'InterruptedError'

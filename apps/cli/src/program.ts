@@ -4,6 +4,7 @@ import type { CommandContext } from './commands/context.ts'
 import { createCommand } from './commands/create-command.ts'
 import { decryptCommand } from './commands/decrypt.ts'
 import { demoCommand } from './commands/demo.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { encryptCommand } from './commands/encrypt.ts'
 import { keygenCommand } from './commands/keygen.ts'
 import { keysCommand } from './commands/keys.ts'
@@ -33,6 +34,7 @@ export function createProgram(context: CommandContext): Command {
     decryptCommand(context),
     keygenCommand(context),
     keysCommand(context),
+    doctorCommand(context),
     demoCommand(context),
   ]) {
     program.addCommand(command)

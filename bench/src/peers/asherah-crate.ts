@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -31,8 +31,15 @@ const LIBRARY = { darwin: 'libasherah_bench_peer.dylib', win32: 'asherah_bench_p
 /** What the rows against it say. */
 export const AGAINST_CRATE = 'napi addon over crate asherah 1.0.0'
 
-/** Builds the peer addon with cargo, in the user's cache folder, and loads it. Null, and said once, where there is no cargo. */
+let loaded: Peer | null | undefined
+
+/** Builds the peer addon with cargo, in the user's cache folder, and loads it, once. Null, and said once, where there is no cargo. */
 export function loadPeer(): Peer | null {
+  if (loaded === undefined) loaded = buildAndLoad()
+  return loaded
+}
+
+function buildAndLoad(): Peer | null {
   if (spawnSync('cargo', ['--version']).status !== 0) {
     process.stderr.write('no cargo here: the rows against the Rust crate have no peer\n')
     return null
@@ -47,7 +54,10 @@ export function loadPeer(): Peer | null {
   const addon = join(target, 'addon')
   mkdirSync(addon, { recursive: true })
   const file = join(addon, 'asherah-bench-peer.node')
-  copyFileSync(library, file)
+  // Moved into place, not written there: to write into a library that another process has loaded crashes that process.
+  const fresh = `${file}.${process.pid}`
+  copyFileSync(library, fresh)
+  renameSync(fresh, file)
   const peer: Peer = createRequire(import.meta.url)(file)
   return peer
 }

@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs'
+import { AsherahError, checkMetastore, type MetastoreFinding, type MetastoreReport } from '@asherah/core'
+import { createSqliteMetastore } from '@asherah/metastore-sqlite'
+import { FileError } from '../errors.ts'
+import { checkMetastoreExists, sqlitePath } from '../keys/metastore-url.ts'
+
+/**
+ * What is wrong with a metastore. Writes nothing; a file that is not there, or cannot be read, is a finding.
+ *
+ * @param keyId Also load the latest key of this id.
+ * @throws InvalidConfigError when the URL is not of SQLite, or names a folder.
+ */
+export async function inspectMetastore(url: string, keyId: string | undefined): Promise<MetastoreReport> {
+  const path = sqlitePath(url)
+  try {
+    await checkMetastoreExists(url)
+  } catch (error) {
+    if (error instanceof FileError) return failed('file', error.message)
+    throw error
+  }
+  const metastore = createSqliteMetastore({ path, readOnly: hasSideFile(path) })
+  try {
+    return await checkMetastore(metastore, keyId === undefined ? {} : { keyId })
+  } catch (error) {
+    // Damage between the rows ends the check itself: that, too, is what the report is for.
+    if (error instanceof AsherahError) return failed('rows', error.message)
+    throw error
+  } finally {
+    await metastore.close()
+  }
+}
+
+/**
+ * Whether others use the file, or were killed while they did. Then an ordinary connection, when it is closed, may move their
+ * rows into the file or undo a half-written one; without side files it leaves nothing, where a read-only one would leave two.
+ */
+function hasSideFile(path: string): boolean {
+  return ['-wal', '-shm', '-journal'].some((ending) => existsSync(path + ending))
+}
+
+function failed(check: string, message: string): MetastoreReport {
+  const finding: MetastoreFinding = { level: 'fail', check, message }
+  return { ok: false, findings: [finding] }
+}

@@ -1,0 +1,5 @@
+export type { Attempt, NativeSource } from './loader.ts'
+export { createNativeCrypto } from './native-crypto.ts'
+export type { NativeCryptoOptions, NativeMode } from './options.ts'
+export type { PlatformName } from './platform.ts'
+export { type NativeMemory, type NativeStatus, type NativeStatusOptions, nativeStatus } from './status.ts'

@@ -1,0 +1,15 @@
+import { buildNative, hasCargo, isUpToDate, outputOf } from '../../scripts/native-build.ts'
+
+/**
+ * Where the native code is or can be built: its binary's path, built if it is not up to date. Elsewhere undefined, which
+ * skips tests loudly, or fails them when `ASHERAH_TEST_REQUIRE` is `all`.
+ */
+export function nativeBinary(testHooks = false): string | undefined {
+  const request = { testHooks }
+  if (isUpToDate(request)) return outputOf(request)
+  if (hasCargo()) return buildNative(request)
+  const reason = 'cargo is not installed, so the native code cannot be built'
+  if (process.env.ASHERAH_TEST_REQUIRE === 'all') throw new Error(`${reason}, and ASHERAH_TEST_REQUIRE is all`)
+  console.warn(`SKIPPED: ${reason}`)
+  return undefined
+}
