@@ -1,10 +1,8 @@
 import { cpSync, mkdirSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { preparedFolder, runTool, type ToolRun } from '@asherah/testing/services'
 import type { JsonLinesProcess } from './json-lines-process.ts'
 import { startJsonLines } from './json-lines-process.ts'
-import { preparedFolder } from './prepared-folder.ts'
-import type { ToolRun } from './run-tool.ts'
-import { runTool } from './run-tool.ts'
 
 /** A peer that can be started, or why it cannot on this machine. */
 export type Peer =

@@ -1,10 +1,9 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { preparedFolder, runTool } from '@asherah/testing/services'
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import { PeerError, startJsonLines } from '../src/json-lines-process.ts'
-import { preparedFolder } from '../src/prepared-folder.ts'
-import { runTool } from '../src/run-tool.ts'
 
 afterEach(() => vi.unstubAllEnvs())
 
@@ -84,6 +83,6 @@ describe('a prepared folder', () => {
     vi.stubEnv('XDG_CACHE_HOME', join(cache, 'other'))
     const failing = preparedFolder('a', [], () => Promise.reject(new Error('no network')))
     await expect(failing).rejects.toThrow('no network')
-    expect(readdirSync(join(cache, 'other', 'asherah-interop'))).toEqual([])
+    expect(readdirSync(join(cache, 'other', 'asherah-tests'))).toEqual([])
   })
 })

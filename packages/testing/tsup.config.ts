@@ -1,3 +1,3 @@
 import { buildConfig } from '../../tooling/tsup.ts'
 
-export default buildConfig(['src/index.ts', 'src/tools.ts'])
+export default buildConfig(['src/index.ts', 'src/tools.ts', 'src/services.ts'])

@@ -9,6 +9,7 @@ export { type MetastoreConformanceOptions, metastoreConformance } from './metast
 export type { MetastoreCapability } from './metastore/subject.ts'
 export type { SecretCapability } from './secrets/secret-checks.ts'
 export { type SecretFactoryConformanceOptions, secretFactoryConformance } from './secrets/secret-factory-conformance.ts'
+export { describeService } from './services/describe-service.ts'
 export {
   type AwsVectorKms,
   createFakeClock,

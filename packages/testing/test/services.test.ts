@@ -1,0 +1,137 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  freePort,
+  httpAnswers,
+  portAnswers,
+  preparedFolder,
+  type ServiceDefinition,
+  ServiceUnavailableError,
+  startChild,
+  startService,
+} from '@asherah/testing/services'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+
+const cache = mkdtempSync(join(tmpdir(), 'asherah-cache-'))
+
+beforeAll(() => vi.stubEnv('XDG_CACHE_HOME', cache))
+afterAll(() => rmSync(cache, { recursive: true, force: true }))
+
+describe('startService', () => {
+  const definition: ServiceDefinition<string> = {
+    name: 'Thing',
+    variable: 'TEST_THING_URL',
+    fromVariable: (url) => url,
+  }
+  afterEach(() => {
+    vi.unstubAllEnvs()
+    vi.stubEnv('XDG_CACHE_HOME', cache)
+  })
+
+  test('takes the address of the environment variable, and starts nothing', async () => {
+    vi.stubEnv('TEST_THING_URL', 'thing://there')
+    const startLocal = vi.fn()
+    const service = await startService({ ...definition, startLocal })
+    expect(service).toMatchObject({ available: true, origin: 'variable', details: 'thing://there' })
+    expect(startLocal).not.toHaveBeenCalled()
+  })
+
+  test('starts the local program', async () => {
+    const stop = vi.fn(async () => {})
+    const service = await startService({ ...definition, startLocal: async () => ({ details: 'thing://local', stop }) })
+    expect(service).toMatchObject({ available: true, origin: 'local', details: 'thing://local' })
+    await service.stop()
+    expect(stop).toHaveBeenCalledOnce()
+  })
+
+  const lacking = {
+    ...definition,
+    startLocal: async () => {
+      throw new ServiceUnavailableError('install thingd')
+    },
+  }
+
+  test('says what is missing, and where to get it', async () => {
+    vi.stubEnv('ASHERAH_TEST_REQUIRE', '')
+    await expect(startService(lacking)).resolves.toMatchObject({
+      available: false,
+      reason: expect.stringMatching(/needs Thing: install thingd; or set TEST_THING_URL/),
+    })
+  })
+
+  test('fails instead where every service is required', async () => {
+    vi.stubEnv('ASHERAH_TEST_REQUIRE', 'all')
+    await expect(startService(lacking)).rejects.toThrow(/needs Thing: install thingd/)
+  })
+
+  test('passes on why a program that is there did not start', async () => {
+    const startLocal = async () => {
+      throw new Error('port taken')
+    }
+    await expect(startService({ ...definition, startLocal })).rejects.toThrow('port taken')
+  })
+})
+
+describe('startChild', () => {
+  const node = (script: string, ready: () => Promise<boolean>, readyTimeoutMs = 60_000) =>
+    startChild({ name: 'thing', command: process.execPath, args: ['-e', script], ready, readyTimeoutMs })
+
+  test('waits until the service answers, and stops it by its pid', async () => {
+    const port = await freePort()
+    const child = await node(
+      `setTimeout(() => require('node:http').createServer((q, s) => s.writeHead(204).end()).listen(${port}, '127.0.0.1'), 200)`,
+      () => httpAnswers(`http://127.0.0.1:${port}/`, [204]),
+    )
+    await expect(portAnswers(port)).resolves.toBe(true)
+    await child.stop()
+    await expect(portAnswers(port)).resolves.toBe(false)
+    expect(() => process.kill(child.pid, 0)).toThrow()
+  })
+
+  test('shows the log of one that ends before it is ready', async () => {
+    await expect(node('console.error("no licence"); process.exit(3)', async () => false)).rejects.toThrow(
+      /thing did not start: it ended with code 3[\s\S]*no licence/,
+    )
+  })
+
+  test('kills one that is never ready', async () => {
+    await expect(node('setInterval(() => {}, 1000)', async () => false, 300)).rejects.toThrow(/not ready in 300 ms/)
+  })
+
+  test('a program that is not there is an error', async () => {
+    const options = { name: 'thing', command: 'no-such-program-here', args: [], ready: async () => false }
+    await expect(startChild(options)).rejects.toThrow(/ENOENT/)
+  })
+})
+
+describe('preparedFolder', () => {
+  const names = () => readdirSync(join(cache, 'asherah-tests'))
+
+  test('is filled once, however many ask', async () => {
+    const fill = vi.fn(async (folder: string) => writeFileSync(join(folder, 'a'), '1'))
+    const [first, second] = await Promise.all([preparedFolder('x', ['1'], fill), preparedFolder('x', ['1'], fill)])
+    expect(first).toBe(second)
+    expect(existsSync(join(first, 'a'))).toBe(true)
+    expect(fill).toHaveBeenCalledOnce()
+    expect(await preparedFolder('x', ['2'], fill)).not.toBe(first)
+  })
+
+  test('one that fails leaves nothing, and the next tries again', async () => {
+    const before = names()
+    const failing = preparedFolder('y', [], async () => {
+      throw new Error('no network')
+    })
+    await expect(failing).rejects.toThrow('no network')
+    expect(names()).toEqual(before)
+    await expect(preparedFolder('y', [], async () => {})).resolves.toContain('y-')
+  })
+
+  test('a lock of a process that has ended is taken over', async () => {
+    const folder = await preparedFolder('z', [], async () => {})
+    rmSync(folder, { recursive: true })
+    // No process has this number: Linux stops at 2^22.
+    writeFileSync(`${folder}.lock`, '99999999')
+    await expect(preparedFolder('z', [], async () => {})).resolves.toBe(folder)
+  })
+})
