@@ -135,3 +135,19 @@ export function trace<T>(
     )
   })
 }
+
+/** As {@link trace}, for a call that is done when it returns: start, end and error. */
+export function traceNow<T>(traced: TracingChannel<unknown, TraceContext>, context: TraceContext, call: () => T): T {
+  if (!isTraced(traced)) return call()
+  return traced.start.runStores(context, () => {
+    try {
+      return call()
+    } catch (error) {
+      context.error = error
+      traced.error.publish(context)
+      throw error
+    } finally {
+      traced.end.publish(context)
+    }
+  })
+}

@@ -56,6 +56,23 @@ export interface Session extends Disposable {
   decrypt(record: DataRowRecordInput, options?: Call): Promise<Uint8Array>
 
   /**
+   * As {@link encryptToJson}, in this tick, for code that cannot wait.
+   *
+   * @returns undefined when a key has to be loaded, made or checked again first: nothing was encrypted, and
+   * {@link encryptToJson} does it.
+   * @throws InvalidInputError, ClosedError
+   */
+  tryEncryptToJson(plaintext: Uint8Array): string | undefined
+
+  /**
+   * As {@link decrypt}, in this tick, for code that cannot wait.
+   *
+   * @returns undefined when a key has to be loaded or checked again first: {@link decrypt} does it.
+   * @throws InvalidInputError, WrongPartitionError, DecryptionError, ClosedError
+   */
+  tryDecrypt(record: DataRowRecordInput): Uint8Array | undefined
+
+  /**
    * Loads a record from the application's store and decrypts it.
    *
    * @returns undefined when nothing is stored under the key.
@@ -130,6 +147,16 @@ class SessionHandle implements Session {
   async decryptMany(records: readonly DataRowRecordInput[], options: Call = NO_OPTIONS): Promise<Uint8Array[]> {
     this.#checkOpen()
     return this.#lease.core.decryptMany(records, options)
+  }
+
+  tryEncryptToJson(plaintext: Uint8Array): string | undefined {
+    this.#checkOpen()
+    return this.#lease.core.encryptToJsonNow(plaintext)
+  }
+
+  tryDecrypt(record: DataRowRecordInput): Uint8Array | undefined {
+    this.#checkOpen()
+    return this.#lease.core.decryptNow(record)
   }
 
   async load(

@@ -1,11 +1,11 @@
-import { isSharedArrayBuffer, isUint8Array } from 'node:util/types'
+import { isUint8Array } from 'node:util/types'
 import type { Call } from '../contracts/call.ts'
 import type { CryptoProvider, KeyHandle } from '../contracts/crypto-provider.ts'
-import { channels, isTraced, trace } from '../diagnostics.ts'
-import { AsherahError, type AsherahErrorCode, DecryptionError, InvalidInputError } from '../errors.ts'
-import type { DataRowRecord, DataRowRecordInput } from '../types.ts'
+import { channels, isTraced, trace, traceNow } from '../diagnostics.ts'
+import { AsherahError, type AsherahErrorCode, DecryptionError } from '../errors.ts'
+import type { DataRowRecord, DataRowRecordInput, KeyMeta } from '../types.ts'
 import { offHeapCopy } from './bytes.ts'
-import { type Envelope, openRow, type SealRow } from './envelope.ts'
+import { type Envelope, type OpenRow, openRow, type SealRow } from './envelope.ts'
 import type { KeyLevel } from './key-level.ts'
 import type { Operations } from './operations.ts'
 import {
@@ -22,7 +22,7 @@ import {
 } from './record-codec.ts'
 import { byteLengthOf } from './record-fields.ts'
 import { createSessionBatch } from './session-batch.ts'
-import { checkNotAborted } from './single-flight.ts'
+import { checkCall, checkPlaintext, mustBeCopied } from './session-input.ts'
 
 /** What the sessions of one partition share. */
 export interface SessionCoreContext {
@@ -50,6 +50,10 @@ export interface SessionCore {
   encryptToJson(plaintext: Uint8Array, call: Call): Promise<string>
   tryDecrypt(record: DataRowRecordInput, call: Call): Uint8Array | undefined
   decrypt(record: DataRowRecordInput, call: Call): Promise<Uint8Array>
+  /** As `tryEncryptToJson`, for callers that cannot wait: whatever the size, and traced. Undefined: a key must be loaded. */
+  encryptToJsonNow(plaintext: Uint8Array): string | undefined
+  /** As `tryDecrypt`, for callers that cannot wait: every form of a record, and traced. Undefined: a key must be loaded. */
+  decryptNow(record: DataRowRecordInput): Uint8Array | undefined
   encryptMany(plaintexts: readonly Uint8Array[], call: Call): Promise<string[]>
   decryptMany(records: readonly DataRowRecordInput[], call: Call): Promise<Uint8Array[]>
   /** Decrypts what `read` gives, if anything, as one operation: a close that comes in between waits for it. */
@@ -115,41 +119,44 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
     if (created === lastCreated) template = createDataRowTemplate({ keyId, created })
     lastCreated = created
   }
-  const tryOpenText = (json: string): Uint8Array | undefined => {
+  const tryOpenText = (json: string, around?: AroundOpen): Uint8Array | undefined => {
     const scanned = scanDataRowRecord(json, limits, template)
     if (scanned === undefined) return undefined
     envelope.checkPartition(scanned.parentKeyId)
     remember(scanned)
-    return envelope.tryOpen(scanned.parentKeyId, scanned.parentCreated, textOpener(crypto, json, scanned))
+    const opener = textOpener(crypto, json, scanned)
+    return envelope.tryOpen(scanned.parentKeyId, scanned.parentCreated, around === undefined ? opener : around(opener))
   }
   /** Undefined: a key must be loaded, or the text is not of the common form. */
-  const tryOpen = (record: DataRowRecordInput): Uint8Array | undefined => {
-    if (typeof record === 'string') return tryOpenText(record)
-    return isUint8Array(record) ? tryOpenText(decodeDataRowRecordText(record, limits)) : undefined
+  const tryOpen = (record: DataRowRecordInput, around?: AroundOpen): Uint8Array | undefined => {
+    if (typeof record === 'string') return tryOpenText(record, around)
+    return isUint8Array(record) ? tryOpenText(decodeDataRowRecordText(record, limits), around) : undefined
+  }
+  /** The whole record is checked before any key is loaded. */
+  const parse = (record: DataRowRecordInput): { parent: KeyMeta; openParsed: OpenRow } => {
+    const { key, data } = parseDataRowRecord(record, limits)
+    envelope.checkPartition(key.parentKeyMeta.keyId)
+    return { parent: key.parentKeyMeta, openParsed: (handle) => openRow(crypto, handle, key.encryptedKey, data) }
   }
   const open = async (record: DataRowRecordInput, call: Call): Promise<Uint8Array> => {
     checkCall(call)
     const opened = tryOpen(record)
     if (opened !== undefined) return opened
-    // The whole record is checked before any key is loaded.
-    const { key, data } = parseDataRowRecord(record, limits)
-    const { parentKeyMeta, encryptedKey } = key
-    envelope.checkPartition(parentKeyMeta.keyId)
-    const openParsed = (handle: KeyHandle): Uint8Array => openRow(crypto, handle, encryptedKey, data)
-    return (
-      envelope.tryOpen(parentKeyMeta.keyId, parentKeyMeta.created, openParsed) ??
-      envelope.open(parentKeyMeta, openParsed, call)
-    )
+    const { parent, openParsed } = parse(record)
+    return envelope.tryOpen(parent.keyId, parent.created, openParsed) ?? envelope.open(parent, openParsed, call)
+  }
+  const openNow = (record: DataRowRecordInput): Uint8Array | undefined => {
+    const around: AroundOpen = (opener) => (key) => traceNow(decryptTrace, { partitionId }, () => opener(key))
+    const opened = tryOpen(record, around)
+    if (opened !== undefined) return opened
+    const { parent, openParsed } = parse(record)
+    return envelope.tryOpen(parent.keyId, parent.created, around(openParsed))
   }
   const openUniform = async (record: DataRowRecordInput, call: Call): Promise<Uint8Array> => {
     try {
       return await open(record, call)
     } catch (error) {
-      if (!(error instanceof AsherahError) || !UNIFORM_CODES.includes(error.code)) throw error
-      if (channels.warning.hasSubscribers) {
-        channels.warning.publish({ code: 'DECRYPT_FAILED', message: error.message, cause: error })
-      }
-      throw new DecryptionError('the record cannot be decrypted in this session')
+      throw uniform(error)
     }
   }
   const openTraced = (record: DataRowRecordInput, call: Call): Promise<Uint8Array> =>
@@ -194,6 +201,26 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
       return context.uniformErrors || isTraced(decryptTrace) ? undefined : tryOpen(record)
     },
     decrypt,
+    encryptToJsonNow(plaintext) {
+      operations.check()
+      checkPlaintext(plaintext, limits)
+      const bytes = mustBeCopied(plaintext) ? offHeapCopy(plaintext) : plaintext
+      try {
+        return envelope.trySeal(bytes, (key, given, meta) =>
+          traceNow(encryptTrace, { partitionId, size: given.byteLength }, () => sealJson(key, given, meta)),
+        )
+      } finally {
+        if (bytes !== plaintext) bytes.fill(0)
+      }
+    },
+    decryptNow(record) {
+      operations.check()
+      try {
+        return openNow(record)
+      } catch (error) {
+        throw context.uniformErrors ? uniform(error) : error
+      }
+    },
     load: (read, call) =>
       operations.run(async () => {
         checkCall(call)
@@ -206,59 +233,22 @@ export function createSessionCore(context: SessionCoreContext): SessionCore {
   }
 }
 
+/** Something done around the moment when a row is opened. */
+type AroundOpen = (opener: OpenRow) => OpenRow
+
+/** What a session with `uniformErrors` says instead of this error. */
+function uniform(error: unknown): unknown {
+  if (!(error instanceof AsherahError) || !UNIFORM_CODES.includes(error.code)) return error
+  if (channels.warning.hasSubscribers) {
+    channels.warning.publish({ code: 'DECRYPT_FAILED', message: error.message, cause: error })
+  }
+  return new DecryptionError('the record cannot be decrypted in this session')
+}
+
 function textOpener(crypto: CryptoProvider, json: string, { spans }: ScannedDataRow): (key: KeyHandle) => Uint8Array {
   return (handle) => {
     if (crypto.decryptRowJson !== undefined) return crypto.decryptRowJson(handle, json, spans)
     const encryptedKey = decodeBase64Pooled(json.slice(spans[0], spans[1]), 'Key.Key')
     return openRow(crypto, handle, encryptedKey, decodeBase64Pooled(json.slice(spans[2], spans[3]), 'Data'))
   }
-}
-
-/** Refuses what is no payload. The bytes count, whatever a property of the object says of them. */
-function checkPlaintext(plaintext: unknown, { maxPlaintextBytes }: RecordLimits): void {
-  if (!isUint8Array(plaintext)) {
-    const kind = plaintext === null ? 'null' : typeof plaintext
-    throw new InvalidInputError(`a plaintext is a Uint8Array, not ${kind}: encode text as UTF-8, values as JSON`)
-  }
-  const byteLength = byteLengthOf(plaintext)
-  if (byteLength > maxPlaintextBytes) {
-    throw new InvalidInputError(
-      `the plaintext has ${byteLength} bytes; the limit maxPlaintextBytes is ${maxPlaintextBytes}: ` +
-        'encrypt larger data as a stream of chunks',
-    )
-  }
-  if (byteLength === 0 && isGone(plaintext)) {
-    throw new InvalidInputError("the plaintext's memory was transferred or shrunk: its bytes are gone")
-  }
-}
-
-/** Empty because its buffer was detached, or made shorter than where it begins. */
-function isGone(bytes: Uint8Array): boolean {
-  try {
-    return new Uint8Array(bytes).byteLength > 0
-  } catch {
-    return true
-  }
-}
-
-/** Another thread could change shared memory while it is encrypted; a length that lies would mislead whoever reads it. */
-function mustBeCopied(plaintext: Uint8Array): boolean {
-  return isSharedArrayBuffer(plaintext.buffer) || plaintext.byteLength !== byteLengthOf(plaintext)
-}
-
-/** @throws InvalidInputError for options that are none, AbortedError when the signal is aborted. */
-function checkCall(call: Call): void {
-  const given: unknown = call
-  if (typeof given !== 'object' || given === null) {
-    throw new InvalidInputError('the options of a call are an object such as { signal }')
-  }
-  for (const name in call) {
-    if (name !== 'signal') throw new InvalidInputError(`a call has no option ${JSON.stringify(name)}: known is signal`)
-  }
-  const { signal } = call
-  if (signal === undefined) return
-  if (typeof signal?.aborted !== 'boolean' || typeof signal.addEventListener !== 'function') {
-    throw new InvalidInputError('option signal is an AbortSignal')
-  }
-  checkNotAborted(signal)
 }
