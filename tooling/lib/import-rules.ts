@@ -21,10 +21,13 @@ type Role = 'core' | 'testing' | 'backend' | 'aggregate' | 'app'
 const rolePatterns: readonly (readonly [RegExp, Role])[] = [
   [/^packages\/core$/, 'core'],
   [/^packages\/testing$/, 'testing'],
-  [/^packages\/((kms|metastore|cache)-[^/]+|secure-memory|native-ffi)$/, 'backend'],
+  [/^packages\/((kms|metastore|cache)-[^/]+|secure-memory|native-ffi|sql-shared)$/, 'backend'],
   [/^packages\/(asherah|compat|config)$/, 'aggregate'],
   [/^apps\/[^/]+$/, 'app'],
 ]
+
+/** What the SQL metastores share: the one backend that others may import. */
+const sharedBackend = 'packages/sql-shared'
 
 const coreDoors: readonly string[] = ['@asherah/core', '@asherah/core/backend']
 
@@ -117,6 +120,7 @@ function problemOf(
   if (role === 'core') return 'core imports another package of the workspace'
   if (role === 'testing') return 'testing imports a package other than core'
   if (role === 'backend') {
+    if (target === sharedBackend && path.startsWith('packages/metastore-')) return undefined
     if (target !== 'packages/testing') return 'a backend imports a package other than core'
     if (shipped) return 'a backend ships an import of `@asherah/testing`: only its tests use it'
   }
