@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 // Packages are tested from their sources: the `asherah-source` condition of each `exports` map points there.
-const conditions = ['asherah-source', 'node', 'import', 'module', 'default']
+// No 'module': Vite would take files that are made for bundlers, which Node cannot load.
+const conditions = ['asherah-source', 'node']
 
 export default defineConfig({
   resolve: { conditions },

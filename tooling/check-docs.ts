@@ -63,7 +63,7 @@ try {
   problems.push(...typeProblems(files))
   for (const file of files.filter(({ compileOnly }) => !compileOnly)) {
     runCount += 1
-    const problem = runProblem(file)
+    const problem = await runProblem(file)
     if (problem !== undefined) problems.push(problem)
   }
 } finally {

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { type ExecFileException, execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -79,26 +79,43 @@ export function typeProblems(files: readonly SnippetFile[]): SnippetProblem[] {
   })
 }
 
-/** Runs one snippet on this Node, in an empty folder of its own; undefined when it ends well. */
-export function runProblem(snippet: SnippetFile): SnippetProblem | undefined {
+/**
+ * Runs one snippet on this Node, in an empty folder of its own; undefined when it ends well. Does not block: servers of this
+ * process answer it.
+ *
+ * @param env What the snippet finds in its environment, besides ours.
+ */
+export async function runProblem(
+  snippet: SnippetFile,
+  env: Readonly<Record<string, string>> = {},
+): Promise<SnippetProblem | undefined> {
   const cwd = mkdtempSync(join(tmpdir(), 'asherah-snippet-'))
   try {
-    const { status, signal, error, stdout, stderr } = spawnSync(
-      process.execPath,
-      ['--conditions=asherah-source', snippet.file],
-      {
-        cwd,
-        encoding: 'utf8',
-        timeout: runLimitMs,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    )
-    if (status === 0) return undefined
-    const ending =
-      status === null ? `was ended by ${signal ?? error?.message} (limit ${runLimitMs / 1000} s)` : `exited ${status}`
-    const output = `${stdout}${stderr}`.trim().replaceAll(snippet.file, snippet.document)
-    return { file: snippet.document, line: snippet.line, message: `the snippet ${ending}\n${output}` }
+    const { ending, output } = await runNode(snippet.file, cwd, { ...process.env, ...env })
+    if (ending === undefined) return undefined
+    const shown = output.trim().replaceAll(snippet.file, snippet.document)
+    return { file: snippet.document, line: snippet.line, message: `the snippet ${ending}\n${shown}` }
   } finally {
     rmSync(cwd, { recursive: true, force: true })
   }
+}
+
+/** How a program ended, undefined for well, and what it printed. */
+function runNode(
+  file: string,
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+): Promise<{ ending: string | undefined; output: string }> {
+  return new Promise((resolve) => {
+    const args = ['--conditions=asherah-source', file]
+    const child = execFile(process.execPath, args, { cwd, env, timeout: runLimitMs }, (error, stdout, stderr) => {
+      resolve({ ending: error === null ? undefined : endingOf(error), output: `${stdout}${stderr}` })
+    })
+    child.stdin?.end()
+  })
+}
+
+function endingOf({ code, signal, message }: ExecFileException): string {
+  if (typeof code === 'number') return `exited ${code}`
+  return `was ended by ${signal ?? message} (limit ${runLimitMs / 1000} s)`
 }

@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runProblem, typeProblems, writeSnippets } from '../lib/snippet-program.ts'
@@ -97,24 +98,39 @@ describe('compiling and running', () => {
     ])
   })
 
-  it('reports a failing run with its output, named by the document and its lines', () => {
+  it('reports a failing run with its output, named by the document and its lines', async () => {
     const [good, bad] = writeSnippets(folder, [
       { document: 'docs/good.md', line: 5, code: 'export const a = 1', compileOnly: false },
       { document: 'docs/bad.md', line: 7, code: 'const a = 1\nthrow new Error(String(a + 41))', compileOnly: false },
     ])
     if (good === undefined || bad === undefined) throw new Error('two files were written')
-    expect(runProblem(good)).toBeUndefined()
-    const problem = runProblem(bad)
+    expect(await runProblem(good)).toBeUndefined()
+    const problem = await runProblem(bad)
     expect(problem).toMatchObject({ file: 'docs/bad.md', line: 7 })
     expect(problem?.message).toContain('exited 1')
     expect(problem?.message).toContain('Error: 42')
     expect(problem?.message).toContain('docs/bad.md:9')
   })
 
-  it('runs in an empty folder, not in the workspace', () => {
+  it('runs in an empty folder, not in the workspace', async () => {
     const code = `import { readdirSync } from 'node:fs'\nif (readdirSync('.').length > 0) throw new Error('not empty')`
     const [file] = writeSnippets(folder, [{ document: 'docs/cwd.md', line: 1, code, compileOnly: false }])
     if (file === undefined) throw new Error('one file was written')
-    expect(runProblem(file)).toBeUndefined()
+    expect(await runProblem(file)).toBeUndefined()
+  })
+
+  it('finds what it is given in its environment, and is answered by servers of this process', async () => {
+    const server = createServer((_, response) => response.end('here'))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('no port')
+    const code = `if (await (await fetch(process.env.THING_URL ?? '')).text() !== 'here') throw new Error('not here')`
+    const [file] = writeSnippets(folder, [{ document: 'docs/env.md', line: 1, code, compileOnly: false }])
+    if (file === undefined) throw new Error('one file was written')
+    try {
+      expect(await runProblem(file, { THING_URL: `http://127.0.0.1:${address.port}/` })).toBeUndefined()
+    } finally {
+      server.close()
+    }
   })
 })

@@ -32,8 +32,8 @@ export {
   WrongPartitionError,
 } from './errors.ts'
 export { offHeapBytes, offHeapCopy } from './internal/bytes.ts'
-export { lruCache, simpleCache } from './internal/caches.ts'
 export { createHeapSecrets } from './internal/heap-secrets.ts'
+export { lruCache } from './internal/lru-cache.ts'
 export { createNodeCrypto, type NodeCryptoOptions } from './internal/node-crypto.ts'
 export { checkKnownOptions, nearestName } from './internal/options.ts'
 export {
@@ -44,4 +44,5 @@ export {
   serializeEnvelopeKeyRecord,
   validateEnvelopeKeyRecord,
 } from './internal/record-codec.ts'
+export { simpleCache } from './internal/simple-cache.ts'
 export type { EnvelopeKeyRecord, KeyMeta } from './types.ts'

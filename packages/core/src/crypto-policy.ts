@@ -1,6 +1,6 @@
 import type { CacheFactory } from './contracts/cache.ts'
 import { InvalidConfigError } from './errors.ts'
-import { lruCache } from './internal/caches.ts'
+import { lruCache } from './internal/lru-cache.ts'
 import { checkKnownOptions } from './internal/options.ts'
 
 /** How keys age, are cached and are checked. Every duration is in milliseconds. */
@@ -41,6 +41,8 @@ export interface CryptoPolicy {
   readonly staleWhileRevalidate: boolean
   /** When a re-check fails, the stale key may be used this much longer, with a warning. Default 0. */
   readonly staleGraceMs: number
+  /** A key that a record or row names and that is not there is read once more after this long: a replica may lag behind. Default 250; 0: never. */
+  readonly missingKeyRetryMs: number
   /** Shortens each entry's interval by a random share of it, so that checks spread. Default 0.1; 0 to 1. */
   readonly keyReloadJitter: number
   /** A key dated further ahead than this is not used for writing. Default 300,000. */
@@ -76,6 +78,7 @@ const DEFAULTS: Omit<CryptoPolicy, 'systemKeyCache' | 'intermediateKeyCache' | '
   notifyExpiredKeyOnRead: false,
   staleWhileRevalidate: false,
   staleGraceMs: 0,
+  missingKeyRetryMs: 250,
   keyReloadJitter: 0.1,
   clockSkewMs: 300_000,
   maxUsesPerKey: 2 ** 31,
@@ -101,6 +104,7 @@ const RANGES = {
   sessionCacheMaxSize: SIZE,
   sessionCacheTtlMs: { ...DURATION, min: 1, infinity: true },
   staleGraceMs: DURATION,
+  missingKeyRetryMs: { ...DURATION, max: 60 * SECOND },
   keyReloadJitter: { ...DURATION, max: 1 },
   clockSkewMs: DURATION,
   maxUsesPerKey: { min: 1, max: MAX_USES, integer: true, infinity: false },

@@ -4,10 +4,10 @@ import { channel, type TracingChannel, tracingChannel } from 'node:diagnostics_c
 export interface TraceContext {
   /** For `asherah:encrypt` and `asherah:decrypt`. */
   readonly partitionId?: string
-  /** For `asherah:metastore.*` and `asherah:kms.*`. */
-  readonly keyId?: string
-  /** Unix seconds. */
-  readonly created?: number
+  /** The key of the call. For `asherah:encrypt` and `asherah:decrypt` the intermediate key, known by the time the call has ended well. */
+  keyId?: string
+  /** The key's, in Unix seconds. */
+  created?: number
   /** Bytes of plaintext, for `asherah:encrypt`. */
   readonly size?: number
   error?: unknown
@@ -23,7 +23,7 @@ export interface CacheEvent {
 
 /** On `asherah:key`. */
 export interface KeyEvent {
-  readonly event: 'created' | 'rotated' | 'revoked' | 'expiredOnRead' | 'recovered' | 'healed'
+  readonly event: 'created' | 'rotated' | 'rotationQueued' | 'revoked' | 'expiredOnRead' | 'recovered' | 'healed'
   readonly keyId: string
   /** Unix seconds. */
   readonly created: number

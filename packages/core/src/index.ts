@@ -40,8 +40,10 @@ export {
   SecureMemoryError,
   WrongPartitionError,
 } from './errors.ts'
-export { lruCache, simpleCache } from './internal/caches.ts'
+export type { CacheStats, FactoryStats, RotationStats } from './factory-stats.ts'
+export { lruCache } from './internal/lru-cache.ts'
 export { parseDataRowRecord, type RecordLimits, serializeDataRowRecord } from './internal/record-codec.ts'
+export { simpleCache } from './internal/simple-cache.ts'
 export { adhocPersistence } from './persistence.ts'
 export type { Session } from './session.ts'
 export { type CloseOptions, SessionFactory, type SessionFactoryOptions } from './session-factory.ts'
@@ -54,3 +56,4 @@ export type {
   EnvelopeKeyRecord,
   KeyMeta,
 } from './types.ts'
+export type { WarmOptions, WarmOutcome } from './warm.ts'

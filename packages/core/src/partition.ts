@@ -63,15 +63,29 @@ export function createFactoryIds(names: PartitionNames): FactoryIds {
     isOwnSystemKey: (keyId) => systemKeyIds.includes(keyId),
     partition(partitionId) {
       checkPartitionId(partitionId)
-      const intermediateKeyId = `_IK_${partitionId}${own}`
-      const all = (): string[] => endings.map((ending) => `_IK_${partitionId}${ending}`)
-      return {
-        partitionId,
-        intermediateKeyId,
-        isOwnIntermediateKey: (keyId) => keyId === intermediateKeyId || all().includes(keyId),
-        allIntermediateKeyIds: all,
-      }
+      return new OwnPartitionIds(partitionId, own, endings)
     },
+  }
+}
+
+/** A class, since there is one for each session: its methods are made once. */
+class OwnPartitionIds implements PartitionIds {
+  readonly partitionId: string
+  readonly intermediateKeyId: string
+  readonly #endings: readonly string[]
+
+  constructor(partitionId: string, own: string, endings: readonly string[]) {
+    this.partitionId = partitionId
+    this.intermediateKeyId = `_IK_${partitionId}${own}`
+    this.#endings = endings
+  }
+
+  isOwnIntermediateKey(keyId: string): boolean {
+    return keyId === this.intermediateKeyId || this.allIntermediateKeyIds().includes(keyId)
+  }
+
+  allIntermediateKeyIds(): readonly string[] {
+    return this.#endings.map((ending) => `_IK_${this.partitionId}${ending}`)
   }
 }
 

@@ -6,6 +6,7 @@ import type { SecretFactory } from './contracts/secret.ts'
 import type { CryptoPolicyOptions } from './crypto-policy.ts'
 import { channels } from './diagnostics.ts'
 import { ClosedError, InvalidConfigError } from './errors.ts'
+import type { FactoryStats } from './factory-stats.ts'
 import { type FactoryParts, wireFactory } from './internal/factory-wiring.ts'
 import { checkKnownOptions } from './internal/options.ts'
 import type { SessionLease } from './internal/session-cache.ts'
@@ -20,6 +21,7 @@ import {
   typedSession,
 } from './typed-session.ts'
 import type { DataRowRecordJson } from './types.ts'
+import { type WarmOptions, type WarmOutcome, warmPartitions } from './warm.ts'
 
 /** What a {@link SessionFactory} is made of. */
 export interface SessionFactoryOptions {
@@ -127,6 +129,27 @@ export class SessionFactory implements AsyncDisposable {
   }
 
   /**
+   * Loads the keys with which these partitions write next, before somebody waits for them: what the first encrypt of each
+   * would do, a new key included. More partitions than the caches hold push the first ones out again.
+   *
+   * @returns How it went for each, in the order given. After an abort the rest have an `AbortedError`.
+   * @throws InvalidConfigError for bad options, and when the policy keeps no keys between sessions; ClosedError.
+   * @example
+   * ```ts
+   * const outcomes = await factory.warm(['shopper-123', 'shopper-124'], { concurrency: 8 })
+   * for (const outcome of outcomes) if (!outcome.ok) console.warn(outcome.partitionId, outcome.error.code)
+   * ```
+   */
+  warm(partitionIds: Iterable<string>, options: WarmOptions = {}): Promise<WarmOutcome[]> {
+    return warmPartitions(this.#parts, partitionIds, options)
+  }
+
+  /** What the factory has in hand now: plain counters, cheap to ask for as often as one likes; also after `close`. */
+  stats(): FactoryStats {
+    return this.#parts.stats()
+  }
+
+  /**
    * Refuses new calls at once, waits for those in flight, then wipes every key; idempotent. The metastore, the KMS and a
    * `crypto` or `secrets` that was given stay open.
    *
@@ -148,7 +171,7 @@ export class SessionFactory implements AsyncDisposable {
 
   async #close(timeoutMs: number): Promise<void> {
     const { operations, wipe } = this.#parts
-    operations.close()
+    this.#parts.close()
     const idle = operations.idle().then(wipe)
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<'late'>((resolve) => {

@@ -72,7 +72,7 @@ describe('lruCache', () => {
     cache.set('b', 2)
     cache.close()
     expect(seen).toEqual([
-      ['a', 'evict', 0, undefined],
+      ['a', 'evict', 1, undefined],
       ['b', 'dispose', 0, undefined],
     ])
   })

@@ -35,6 +35,7 @@ describe('defaults', () => {
       notifyExpiredKeyOnRead: false,
       staleWhileRevalidate: false,
       staleGraceMs: 0,
+      missingKeyRetryMs: 250,
       keyReloadJitter: 0.1,
       clockSkewMs: 300_000,
       maxUsesPerKey: 2 ** 31,

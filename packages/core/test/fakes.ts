@@ -334,7 +334,7 @@ export const SYSTEM_KEY_ID = `_SK_${SERVICE}_${PRODUCT}`
 export const intermediateKeyId = (partitionId: string): string => `_IK_${partitionId}_${SERVICE}_${PRODUCT}`
 
 /**
- * A factory over fakes, without jitter. `shared` gives parts of another world: a second process on its store is
+ * A factory over fakes, without jitter, and without a second look for what is missing. `shared` gives parts of another world: a second process on its store is
  * `createWorld({}, { clock, metastore: createFakeMetastore({ rows }), kms })`.
  */
 export function createWorld(
@@ -353,7 +353,7 @@ export function createWorld(
     kms,
     crypto,
     clock,
-    policy: { keyReloadJitter: 0, ...policy },
+    policy: { keyReloadJitter: 0, missingKeyRetryMs: 0, ...policy },
     ...options,
   })
   return { clock, metastore, rows: metastore.rows, kms, crypto, factory }

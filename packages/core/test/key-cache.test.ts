@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type CacheFactory, type CryptoPolicyOptions, type DataRowRecord, lruCache, simpleCache } from '../src/index.ts'
+import { createCacheCounters } from '../src/internal/counters.ts'
 import { createKeyCache } from '../src/internal/key-cache.ts'
 import { acquireKey, cacheKeyOf, type KeyEntry, releaseKey } from '../src/internal/key-entry.ts'
 import {
@@ -64,6 +65,7 @@ function createEntry(keyId: string, created = 1): KeyEntry {
     usage: undefined,
     references: 1,
     detached: false,
+    counters: undefined,
   }
 }
 
@@ -75,7 +77,11 @@ const latestOf = (entry: KeyEntry, checkedAt = 0) => ({
 
 describe('createKeyCache', () => {
   const createCache = (maxSize: number) =>
-    createKeyCache({ kind: 'ik', createCache: (onEvict) => lruCache().create<KeyEntry>({ maxSize, onEvict }) })
+    createKeyCache({
+      kind: 'ik',
+      counters: createCacheCounters(),
+      createCache: (onEvict) => lruCache().create<KeyEntry>({ maxSize, onEvict }),
+    })
 
   it('D-030 100,000 partitions, 100 entries: as many pointers to the latest, and every key that left is closed', () => {
     const cache = createCache(100)
@@ -151,6 +157,7 @@ describe('createKeyCache', () => {
     const entries = new Map<string, KeyEntry>()
     const cache = createKeyCache({
       kind: 'ik',
+      counters: createCacheCounters(),
       createCache: (onEvict) => ({
         ...lruCache().create<KeyEntry>({ maxSize: 1, onEvict }),
         set: (key, entry) => void entries.set(key, entry),

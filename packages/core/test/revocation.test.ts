@@ -316,9 +316,10 @@ describe('what a re-check reads', () => {
       },
     })
     const session = world.factory.getSession('p')
-    await session.encrypt(PLAINTEXT)
+    const { signal } = new AbortController()
+    await session.encrypt(PLAINTEXT, { signal })
     world.clock.advance(2 * HOUR)
-    await session.encrypt(PLAINTEXT)
+    await session.encrypt(PLAINTEXT, { signal })
     await world.factory.close()
     expect(world.rows.of(IK)).toHaveLength(2)
     expect([...given].sort()).toEqual(['notAfter', 'signal'])

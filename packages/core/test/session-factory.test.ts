@@ -310,6 +310,8 @@ it('has no methods but those that are documented', () => {
       'getSessionBytesAsJson',
       'getSessionJson',
       'getSessionJsonAsJson',
+      'stats',
+      'warm',
     ].sort(),
   )
   expect(() => callAny(new SessionFactory(minimalOptions()), 'getSession')).toThrow(InvalidInputError)

@@ -36,9 +36,13 @@ function createFlights() {
 }
 
 /** Work that the test ends, and the signals it was given. */
-function createWork(): { gate: Deferred<Counted>; signals: AbortSignal[]; work: (s: AbortSignal) => Promise<Counted> } {
+function createWork(): {
+  gate: Deferred<Counted>
+  signals: (AbortSignal | undefined)[]
+  work: (s: AbortSignal | undefined) => Promise<Counted>
+} {
   const gate = createDeferred<Counted>()
-  const signals: AbortSignal[] = []
+  const signals: (AbortSignal | undefined)[] = []
   return {
     gate,
     signals,
@@ -144,6 +148,21 @@ describe('createSingleFlight', () => {
     expect(flights.size).toBe(0)
   })
 
+  it('the work of a first caller who cannot abort has no signal: a later caller who aborts leaves alone', async () => {
+    const flights = createFlights()
+    const { gate, signals, work } = createWork()
+    const staying = flights.run('k', undefined, work)
+    const abort = new AbortController()
+    const leaving = flights.run('k', abort.signal, work)
+    abort.abort()
+    await expect(leaving).rejects.toBeInstanceOf(AbortedError)
+    expect(signals).toEqual([undefined])
+    expect(flights.has('k')).toBe(true)
+    const value = { references: 1 }
+    gate.resolve(value)
+    expect(await staying).toBe(value)
+  })
+
   it('an abort after the end changes nothing', async () => {
     const flights = createFlights()
     const { gate, signals, work } = createWork()
@@ -243,7 +262,7 @@ describe('keys are loaded and made once', () => {
     for (const call of calls) await expect(call).rejects.toBeInstanceOf(AbortedError)
     expect(first?.aborted).toBe(true)
     world.metastore.before = undefined
-    const record = await session.encrypt(PLAINTEXT)
+    const record = await session.encrypt(PLAINTEXT, { signal: new AbortController().signal })
     expect(world.metastore.calls[1]?.signal?.aborted).toBe(false)
     gate.resolve()
     await settle()

@@ -5,6 +5,7 @@ import { createFreshnessRules } from '../src/internal/freshness.ts'
 import { releaseKey } from '../src/internal/key-entry.ts'
 import { createKeyHierarchy } from '../src/internal/key-hierarchy.ts'
 import { createOperations } from '../src/internal/operations.ts'
+import { createRotationQueue } from '../src/internal/rotation-queue.ts'
 import { createUsageCounters } from '../src/internal/usage-counters.ts'
 import { createFactoryIds } from '../src/partition.ts'
 import { createWorld, HOUR } from './fakes.ts'
@@ -40,24 +41,26 @@ describe('D-099 the count of a key that writes', () => {
       recoveryRegionSuffixes: [],
       strictIds: false,
     })
-    const keys = createKeyHierarchy({
+    const { intermediateKeys: keys } = createKeyHierarchy({
       policy,
       clock,
       freshness: createFreshnessRules(policy, clock),
       metastore: createMetastoreCalls(metastore),
       operations: createOperations('test'),
+      rotations: createRotationQueue(),
       usageOf: () => ({ count: 0, notifiedAt: 0, rotation: undefined }),
       ids,
       crypto,
       kms: createKmsCalls(kms),
-    }).createIntermediateKeys()
+    })
+    const cache = keys.createCache()
     const { intermediateKeyId } = ids.partition('hot')
-    const first = await keys.latest(intermediateKeyId, {})
+    const first = await keys.latest(cache, intermediateKeyId, {})
     first.usage.count = 19
     releaseKey(first.entry)
     clock.advance(HOUR)
     metastore.forget()
-    const again = await keys.latest(intermediateKeyId, {})
+    const again = await keys.latest(cache, intermediateKeyId, {})
     expect(metastore.count('loadLatest')).toBe(1)
     expect(again.usage.count).toBe(19)
   })

@@ -183,6 +183,14 @@ const faults: readonly KnownFault<CacheSubject>[] = [
       }),
   },
   {
+    fault: 'an evicted value that nobody is told of',
+    seenBy: ['cache of system keys', 'cache of intermediate keys', 'cache of sessions'],
+    make: () =>
+      around(lruCache(), (options, create) =>
+        create({ ...options, onEvict: (key, value, why) => why !== 'evict' && options.onEvict(key, value, why) }),
+      ),
+  },
+  {
     fault: 'any maxSize taken',
     seenBy: ['a maxSize that is no whole number'],
     make: () =>

@@ -59,6 +59,8 @@ export interface CryptoProvider {
   encryptRowsPacked?(intermediateKey: KeyHandle, packed: Uint8Array, ends: Uint32Array, meta: RowMeta): PackedRows
   /** @param packed Rows as wire text in UTF-8, all under `intermediateKey`. @returns payloads. */
   decryptRowsPacked?(intermediateKey: KeyHandle, packed: Uint8Array, ends: Uint32Array): PackedRows
+  /** What `SessionFactory.stats` shows. */
+  stats?(): { readonly lockedBytes: number }
   /** Wipes every key that is still open; idempotent. */
   close(): void
 }

@@ -31,6 +31,8 @@ export interface SecretFactory {
   fromBytes(bytes: Uint8Array): Secret
   /** A secret of `length` bytes from the system's CSPRNG. */
   createRandom(length: number): Secret
+  /** Optional: what `SessionFactory.stats` shows. */
+  stats?(): { readonly lockedBytes: number }
   /** Wipes every secret that is still open; idempotent. */
   close(): void
 }

@@ -128,7 +128,7 @@ export function createKmsCalls(kms: KeyManagementService): KmsCalls {
   }
 }
 
-/** What backends are given of a call: never the hierarchy's own options. */
+/** What backends are given of a call: never the hierarchy's own options, and an object of their own. */
 function signalOf({ signal }: Call): Call {
   return signal === undefined ? {} : { signal }
 }

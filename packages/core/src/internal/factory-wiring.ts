@@ -2,10 +2,12 @@ import type { CryptoProvider } from '../contracts/crypto-provider.ts'
 import type { MaxKeyId, Metastore } from '../contracts/metastore.ts'
 import { createCryptoPolicy } from '../crypto-policy.ts'
 import { InvalidConfigError, InvalidInputError } from '../errors.ts'
+import { cacheStats, type FactoryStats } from '../factory-stats.ts'
 import { checkPartitionId, createFactoryIds, type PartitionIds } from '../partition.ts'
 import type { SessionFactoryOptions } from '../session-factory.ts'
 import { createKmsCalls, createMetastoreCalls } from './backend-calls.ts'
 import { systemClock } from './clock.ts'
+import { createCacheCounters } from './counters.ts'
 import { createEnvelope } from './envelope.ts'
 import { createFreshnessRules } from './freshness.ts'
 import { createHeapSecrets } from './heap-secrets.ts'
@@ -15,8 +17,9 @@ import { createNodeCrypto } from './node-crypto.ts'
 import { createOperations, type Operations } from './operations.ts'
 import { checkKnownOptions } from './options.ts'
 import { DEFAULT_MAX_PLAINTEXT_BYTES } from './record-codec.ts'
+import { createRotationQueue } from './rotation-queue.ts'
 import { createSessionCache, type SessionLease } from './session-cache.ts'
-import { createSessionCore } from './session-core.ts'
+import { createSessionCores } from './session-core.ts'
 import { createUsageCounters } from './usage-counters.ts'
 
 /** A factory's inner parts. */
@@ -24,6 +27,11 @@ export interface FactoryParts {
   readonly operations: Operations
   /** @throws InvalidInputError, ClosedError */
   lease(partitionId: string): SessionLease
+  /** Whether an intermediate key stays when the session that loaded it is closed. */
+  readonly keepsKeys: boolean
+  stats(): FactoryStats
+  /** Refuses new operations, and drops rotations that wait for their turn. */
+  close(): void
   /** Takes every key out of use: those in use are wiped when their operation ends. */
   detach(): void
   /** Detaches, and closes the crypto provider that the factory made. */
@@ -82,39 +90,41 @@ export function wireFactory(given: SessionFactoryOptions): FactoryParts {
   const operations = createOperations('session factory')
   const metastoreCalls = createMetastoreCalls(metastore)
   const usageOf = createUsageCounters()
+  const rotations = createRotationQueue()
   const hierarchy = createKeyHierarchy({
     policy,
     clock,
     freshness: createFreshnessRules(policy, clock),
     metastore: metastoreCalls,
     operations,
+    rotations,
     usageOf,
     ids,
     crypto,
     kms: createKmsCalls(options.kms),
   })
-  const sharedKeys = policy.sharedIntermediateKeyCache ? hierarchy.createIntermediateKeys() : undefined
+  const { intermediateKeys: keys, systemCache } = hierarchy
+  const sharedCache = policy.sharedIntermediateKeyCache ? keys.createCache() : undefined
   const recovery =
     options.recoveryRegionSuffixes && createKeyRecovery(metastoreCalls, options.selfHealRecoveredKeys ?? false)
 
-  const sessions = createSessionCache(policy, clock, (partitionId) => {
+  const createCore = createSessionCores({
+    envelope: createEnvelope({ keys, policy, clock, usageOf, recovery }),
+    crypto,
+    operations,
+    limits: { maxPlaintextBytes },
+    uniformErrors: options.uniformErrors ?? false,
+  })
+  const sessionCounters = createCacheCounters()
+  const sessions = createSessionCache(policy, clock, sessionCounters, (partitionId) => {
     const partition = ids.partition(partitionId)
     checkKeyIdLength(partition, metastore.maxKeyId)
-    const keys = sharedKeys ?? hierarchy.createIntermediateKeys()
-    return createSessionCore({
-      partitionId,
-      envelope: createEnvelope({ ids: partition, keys, policy, clock, usageOf, recovery }),
-      ownKeys: keys === sharedKeys ? undefined : keys,
-      crypto,
-      operations,
-      limits: { maxPlaintextBytes },
-      uniformErrors: options.uniformErrors ?? false,
-    })
+    return createCore(partition, sharedCache ?? keys.createCache(), sharedCache === undefined)
   })
   const detach = (): void => {
     sessions.close()
-    sharedKeys?.cache.close()
-    hierarchy.systemKeys.cache.close()
+    sharedCache?.close()
+    systemCache.close()
   }
   return {
     operations,
@@ -122,6 +132,25 @@ export function wireFactory(given: SessionFactoryOptions): FactoryParts {
       operations.check()
       checkPartitionId(partitionId)
       return sessions.lease(partitionId)
+    },
+    keepsKeys: policy.cacheIntermediateKeys && (policy.cacheSessions || policy.sharedIntermediateKeyCache),
+    stats() {
+      const systemKeys = hierarchy.systemKeys.counters
+      const { waiting, running, done, failed, keys: rotating } = rotations
+      return {
+        openSessions: sessions.leases,
+        operations: operations.active,
+        openKeys: { systemKeys: systemKeys.open, intermediateKeys: keys.counters.open },
+        systemKeyCache: cacheStats(systemKeys, systemKeys.size),
+        intermediateKeyCache: cacheStats(keys.counters, keys.counters.size),
+        sessionCache: cacheStats(sessionCounters, sessions.size),
+        rotations: { keys: rotating, waiting, running, done, failed },
+        lockedBytes: (options.crypto ?? options.secrets)?.stats?.().lockedBytes,
+      }
+    },
+    close() {
+      operations.close()
+      rotations.close()
     },
     detach,
     wipe() {

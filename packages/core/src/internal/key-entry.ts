@@ -1,5 +1,6 @@
 import type { KeyHandle } from '../contracts/crypto-provider.ts'
 import type { KeyMeta } from '../types.ts'
+import type { CacheCounters } from './counters.ts'
 import type { Freshness } from './freshness.ts'
 
 /** What is known of one key's row. An intermediate key's entry shares the status of its system key. */
@@ -27,6 +28,8 @@ export interface KeyEntry {
   references: number
   /** No longer, or never, in a cache: the last reference closes the key. */
   detached: boolean
+  /** Where the key counts as open; undefined once it is closed. */
+  counters: CacheCounters | undefined
 }
 
 /** What a process remembers of a key, also while it is in no cache. */
@@ -39,10 +42,12 @@ export interface KeyUsage {
   rotation: { readonly retryAt: number; readonly failures: number } | undefined
 }
 
-/** A key that may write. */
+/** A key that may write: the newest one of its id, as a read of "latest" has shown it. */
 export interface WriteKey {
   readonly entry: KeyEntry
   readonly usage: KeyUsage
+  /** Of that read; that of the exact row is separate. */
+  readonly freshness: Freshness
 }
 
 /** The time first: it has digits only, so that no id and time can be read as another id and time. */
@@ -58,11 +63,17 @@ export function acquireKey(entry: KeyEntry): void {
 /** Gives a reference back; the last one of a detached key wipes it. */
 export function releaseKey(entry: KeyEntry): void {
   entry.references -= 1
-  if (entry.detached && entry.references === 0) entry.handle.close()
+  if (entry.detached && entry.references === 0) closeKey(entry)
 }
 
 /** Takes the key out of use: it is wiped now, or when the last operation that uses it ends. */
 export function detachKey(entry: KeyEntry): void {
   entry.detached = true
-  if (entry.references === 0) entry.handle.close()
+  if (entry.references === 0) closeKey(entry)
+}
+
+function closeKey(entry: KeyEntry): void {
+  if (entry.counters !== undefined) entry.counters.open -= 1
+  entry.counters = undefined
+  entry.handle.close()
 }

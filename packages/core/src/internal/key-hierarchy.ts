@@ -5,9 +5,10 @@ import { CorruptRecordError, DecryptionError, KeyNotFoundError, KmsError, WrongP
 import type { FactoryIds } from '../partition.ts'
 import type { EnvelopeKeyRecord, KeyMeta } from '../types.ts'
 import type { KmsCalls } from './backend-calls.ts'
-import { createKeyCache, type KeyCache } from './key-cache.ts'
+import { createCacheCounters } from './counters.ts'
+import { createKeyCache, type KeyCache, type KeyCacheOptions } from './key-cache.ts'
 import { type KeyEntry, releaseKey } from './key-entry.ts'
-import { createKeyLevel, type KeyLevel, type LevelContext } from './key-level.ts'
+import { createKeyLevel, type KeyLevel, type LevelContext, type LevelRules } from './key-level.ts'
 
 /** What the hierarchy of one factory is made of. */
 export interface HierarchyContext extends LevelContext {
@@ -19,16 +20,33 @@ export interface HierarchyContext extends LevelContext {
 /** The keys of one factory. */
 export interface KeyHierarchy {
   readonly systemKeys: KeyLevel
-  /** Intermediate keys over one more cache: a session's, or the factory's when it is shared. */
-  createIntermediateKeys(): KeyLevel
+  /** The factory's one cache of system keys. */
+  readonly systemCache: KeyCache
+  /** Each session has a cache of its own, or all share one. */
+  readonly intermediateKeys: KeyLevel
 }
 
 /** Wires the two levels: system keys under the KMS, intermediate keys under system keys. */
 export function createKeyHierarchy(context: HierarchyContext): KeyHierarchy {
   const { policy, ids, crypto, kms } = context
-  const systemKeys = createKeyLevel(
+  const level = (
+    kind: 'sk' | 'ik',
+    rules: Omit<LevelRules, 'kind'>,
+    enabled: boolean,
+    factory: CacheFactory,
+    size: number,
+  ): KeyLevel => {
+    const counters = createCacheCounters()
+    const maxSize = factory.kind === 'simple' ? Number.POSITIVE_INFINITY : size
+    const createCache: KeyCacheOptions['createCache'] = enabled
+      ? (onEvict) => factory.create<KeyEntry>({ maxSize, onEvict })
+      : undefined
+    const options = { kind, counters, createCache }
+    return createKeyLevel({ ...rules, kind }, counters, () => createKeyCache(options), context)
+  }
+  const systemKeys = level(
+    'sk',
     {
-      kind: 'sk',
       hasParent: () => true,
       parentOf: async () => undefined,
       refreshParent: async () => {},
@@ -47,9 +65,11 @@ export function createKeyHierarchy(context: HierarchyContext): KeyHierarchy {
         }
       },
     },
-    keyCache('sk', policy.cacheSystemKeys, policy.systemKeyCache, policy.systemKeyCacheMaxSize),
-    context,
+    policy.cacheSystemKeys,
+    policy.systemKeyCache,
+    policy.systemKeyCacheMaxSize,
   )
+  const systemCache = systemKeys.createCache()
 
   /** The parent that an intermediate key's row names. */
   const parentMeta = (row: EnvelopeKeyRecord): KeyMeta | undefined => {
@@ -62,77 +82,77 @@ export function createKeyHierarchy(context: HierarchyContext): KeyHierarchy {
     return parent
   }
 
-  const createIntermediateKeys = (): KeyLevel =>
-    createKeyLevel(
-      {
-        kind: 'ik',
-        hasParent: (row) => parentMeta(row) !== undefined,
-        async parentOf(row, call) {
-          const parent = parentMeta(row)
-          if (parent === undefined) return null
+  const intermediateKeys = level(
+    'ik',
+    {
+      hasParent: (row) => parentMeta(row) !== undefined,
+      async parentOf(row, unwraps, call) {
+        const parent = parentMeta(row)
+        if (parent === undefined) return null
+        try {
+          if (!unwraps && !policy.cacheSystemKeys)
+            return { status: await systemKeys.status(parent, call), entry: undefined }
+          const entry = await systemKeys.exact(systemCache, parent, call)
+          return { status: entry.status, entry }
+        } catch (error) {
+          if (error instanceof KeyNotFoundError) return null
+          // What makes an operator revoke a key may have closed its master key too: writing must go on without it.
+          if (error instanceof KmsError && (await context.metastore.load(parent, call))?.revoked === true) return null
+          throw error
+        }
+      },
+      async refreshParent(entry, call) {
+        const { parent } = entry
+        if (parent === undefined || context.freshness.state(parent.freshness) === 'fresh') return
+        if (!policy.cacheSystemKeys) {
+          // Nobody keeps the key: to ask the KMS for it each time would be for nothing.
+          entry.parent = await systemKeys.status(parent, call)
+          return
+        }
+        const system = await systemKeys.exact(systemCache, parent, call)
+        entry.parent = system.status
+        releaseKey(system)
+      },
+      async open(row, call, given) {
+        const parent = parentMeta(row)
+        if (parent === undefined) throw corrupt(row, 'has no ParentKeyMeta')
+        if (row.encryptedKey.byteLength !== WRAPPED_KEY_BYTES) {
+          throw corrupt(row, `has a Key of ${row.encryptedKey.byteLength} bytes instead of ${WRAPPED_KEY_BYTES}`)
+        }
+        const system = given ?? (await systemKeys.exact(systemCache, parent, call))
+        try {
+          return { handle: crypto.unwrapKey(row.encryptedKey, system.handle), parent: system.status }
+        } catch (cause) {
+          if (!(cause instanceof DecryptionError)) throw cause
+          throw new DecryptionError(
+            `intermediate key ${JSON.stringify(row.keyId)} created ${row.created} was altered, or wrapped by another system key`,
+            { cause },
+          )
+        } finally {
+          if (system !== given) releaseKey(system)
+        }
+      },
+      async make(_key, call) {
+        const { entry: system } = await systemKeys.latest(systemCache, ids.systemKeyId, call)
+        try {
+          const handle = crypto.generateKey()
           try {
-            return await systemKeys.exact(parent, call)
+            return { handle, encryptedKey: crypto.wrapKey(handle, system.handle), parent: system.status }
           } catch (error) {
-            if (error instanceof KeyNotFoundError) return null
-            // What makes an operator revoke a key may have closed its master key too: writing must go on without it.
-            if (error instanceof KmsError && (await context.metastore.load(parent, call))?.revoked === true) return null
+            handle.close()
             throw error
           }
-        },
-        async refreshParent(entry, call) {
-          const { parent } = entry
-          if (parent === undefined || context.freshness.state(parent.freshness) === 'fresh') return
-          const system = await systemKeys.exact(parent, call)
-          entry.parent = system.status
+        } finally {
           releaseKey(system)
-        },
-        async open(row, call, given) {
-          const parent = parentMeta(row)
-          if (parent === undefined) throw corrupt(row, 'has no ParentKeyMeta')
-          if (row.encryptedKey.byteLength !== WRAPPED_KEY_BYTES) {
-            throw corrupt(row, `has a Key of ${row.encryptedKey.byteLength} bytes instead of ${WRAPPED_KEY_BYTES}`)
-          }
-          const system = given ?? (await systemKeys.exact(parent, call))
-          try {
-            return { handle: crypto.unwrapKey(row.encryptedKey, system.handle), parent: system.status }
-          } catch (cause) {
-            if (!(cause instanceof DecryptionError)) throw cause
-            throw new DecryptionError(
-              `intermediate key ${JSON.stringify(row.keyId)} created ${row.created} was altered, or wrapped by another system key`,
-              { cause },
-            )
-          } finally {
-            if (system !== given) releaseKey(system)
-          }
-        },
-        async make(_key, call) {
-          const { entry: system } = await systemKeys.latest(ids.systemKeyId, call)
-          try {
-            const handle = crypto.generateKey()
-            try {
-              return { handle, encryptedKey: crypto.wrapKey(handle, system.handle), parent: system.status }
-            } catch (error) {
-              handle.close()
-              throw error
-            }
-          } finally {
-            releaseKey(system)
-          }
-        },
+        }
       },
-      keyCache('ik', policy.cacheIntermediateKeys, policy.intermediateKeyCache, policy.intermediateKeyCacheMaxSize),
-      context,
-    )
+    },
+    policy.cacheIntermediateKeys,
+    policy.intermediateKeyCache,
+    policy.intermediateKeyCacheMaxSize,
+  )
 
-  return { systemKeys, createIntermediateKeys }
-}
-
-function keyCache(kind: 'sk' | 'ik', enabled: boolean, factory: CacheFactory, size: number): KeyCache {
-  const maxSize = factory.kind === 'simple' ? Number.POSITIVE_INFINITY : size
-  return createKeyCache({
-    kind,
-    createCache: enabled ? (onEvict) => factory.create<KeyEntry>({ maxSize, onEvict }) : undefined,
-  })
+  return { systemKeys, systemCache, intermediateKeys }
 }
 
 function corrupt(row: EnvelopeKeyRecord, what: string): CorruptRecordError {

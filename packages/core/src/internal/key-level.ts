@@ -6,17 +6,25 @@ import { type CacheEvent, channels } from '../diagnostics.ts'
 import { AbortedError, KeyNotFoundError } from '../errors.ts'
 import type { EnvelopeKeyRecord, KeyMeta } from '../types.ts'
 import type { MetastoreCalls } from './backend-calls.ts'
+import type { CacheCounters } from './counters.ts'
 import { createExactKeys } from './exact-keys.ts'
 import type { Freshness, FreshnessRules } from './freshness.ts'
 import type { KeyCache } from './key-cache.ts'
 import { cacheKeyOf, type KeyEntry, type KeyStatus, type KeyUsage, type WriteKey } from './key-entry.ts'
 import { createLatestKeys } from './latest-keys.ts'
 import type { Operations } from './operations.ts'
+import type { RotationQueue } from './rotation-queue.ts'
 
 /** How the hierarchy is asked for a key to write with. */
 export interface WriteCall extends Call {
   /** Rotate an expired key now, whatever the policy: a queued rotation whose turn has come. */
   readonly inline?: boolean
+}
+
+/** How the hierarchy is asked for a key to read with. */
+export interface ReadCall extends Call {
+  /** The key is one of several that may be meant: a miss is an answer, and not read again. */
+  readonly mayBeMissing?: boolean
 }
 
 /** A key just made, not stored yet. */
@@ -41,12 +49,23 @@ export interface LevelRules {
    * @throws WrongPartitionError when the parent is not this factory's.
    */
   hasParent(row: EnvelopeKeyRecord): boolean
-  /** The key that wraps a row, which the caller releases; undefined at the top; null: there is none that may write. */
-  parentOf(row: EnvelopeKeyRecord, call: Call): Promise<KeyEntry | undefined | null>
+  /**
+   * The key that wraps a row; undefined at the top; null: there is none that may write.
+   *
+   * @param unwraps Whether the key itself is needed, and not its status alone.
+   */
+  parentOf(row: EnvelopeKeyRecord, unwraps: boolean, call: Call): Promise<Parent | undefined | null>
   /** Reads the parent's row again, if the entry has a parent and that is stale. */
   refreshParent(entry: KeyEntry, call: Call): Promise<void>
   /** Makes a key and wraps it. */
   make(key: KeyMeta, call: WriteCall): Promise<MadeKey>
+}
+
+/** The key that wraps another. */
+export interface Parent {
+  readonly status: KeyStatus
+  /** The caller releases it. Undefined where the status is enough, and no system key is cached. */
+  readonly entry: KeyEntry | undefined
 }
 
 /** What a level needs from its factory. */
@@ -56,30 +75,37 @@ export interface LevelContext {
   readonly freshness: FreshnessRules
   readonly metastore: MetastoreCalls
   readonly operations: Operations
+  readonly rotations: RotationQueue
   /** What is remembered of a key, for the factory's life as far as its bound allows. */
   usageOf(cacheKey: string): KeyUsage
 }
 
-/** One level of keys over one cache: system keys, or intermediate keys. */
+/** One level of keys, over any number of caches: system keys, or intermediate keys. */
 export interface KeyLevel {
-  readonly cache: KeyCache
+  readonly counters: CacheCounters
+  /** One more cache: the level's only one, or a session's own. */
+  createCache(): KeyCache
   /** The latest key, if it is cached, fresh and may write at `now` (Unix ms); no reference is taken: use it in this tick. */
-  tryLatest(keyId: string, now: number): WriteKey | undefined
+  tryLatest(cache: KeyCache, keyId: string, now: number): WriteKey | undefined
   /** A key that may write, made if need be. The caller releases it, and asks {@link mayWrite} in the tick of its use. */
-  latest(keyId: string, call: WriteCall): Promise<WriteKey>
+  latest(cache: KeyCache, keyId: string, call: WriteCall): Promise<WriteKey>
   /** Whether a key that `latest` gave may still write: others may have used it up since, or its time may have come. */
   mayWrite(key: WriteKey): boolean
+  /** Whether the reads behind a key that `latest` gave are so long ago that it must be checked again. */
+  isStale(key: WriteKey): boolean
   /** The cached key, if fresh; no reference is taken: use it in this tick. */
-  tryExact(keyId: string, created: number): KeyEntry | undefined
+  tryExact(cache: KeyCache, keyId: string, created: number): KeyEntry | undefined
   /** Exactly this key, valid or not. The caller releases it. @throws KeyNotFoundError */
-  exact(key: KeyMeta, call: Call): Promise<KeyEntry>
+  exact(cache: KeyCache, key: KeyMeta, call: ReadCall): Promise<KeyEntry>
+  /** What the key's row says now, without unwrapping it. @throws KeyNotFoundError */
+  status(key: KeyMeta, call: Call): Promise<KeyStatus>
 }
 
 /** What the two halves of a level share. */
 export interface LevelTools extends LevelContext {
   readonly rules: LevelRules
-  readonly cache: KeyCache
-  /** Publishes on `asherah:cache`. */
+  readonly counters: CacheCounters
+  /** Counts, and publishes on `asherah:cache`. */
   publish(event: CacheEvent['event'], keyId: string): void
   /** Reads a row; a failure delays the next re-check of what is stale. */
   reading<T>(stale: Freshness | undefined, read: () => Promise<T>): Promise<T>
@@ -90,14 +116,20 @@ export interface LevelTools extends LevelContext {
 }
 
 /** The algorithm of `key-hierarchy`, for one level. */
-export function createKeyLevel(rules: LevelRules, cache: KeyCache, context: LevelContext): KeyLevel {
-  const { clock } = context
-  const tools = createTools(rules, cache, context)
+export function createKeyLevel(
+  rules: LevelRules,
+  counters: CacheCounters,
+  createCache: () => KeyCache,
+  context: LevelContext,
+): KeyLevel {
+  const { clock, freshness } = context
+  const tools = createTools(rules, counters, context)
   const exact = createExactKeys(tools)
   const latest = createLatestKeys(tools, exact)
   return {
-    cache,
-    tryLatest(keyId, now) {
+    counters,
+    createCache,
+    tryLatest(cache, keyId, now) {
       const key = cache.latest(keyId)
       if (key === undefined) return undefined
       const { entry } = key
@@ -111,7 +143,10 @@ export function createKeyLevel(rules: LevelRules, cache: KeyCache, context: Leve
     },
     latest: latest.get,
     mayWrite: (key) => latest.mayWrite(key),
-    tryExact(keyId, created) {
+    isStale: ({ entry, freshness: age }) =>
+      freshness.state(age) === 'wait' ||
+      (entry.parent !== undefined && freshness.state(entry.parent.freshness) === 'wait'),
+    tryExact(cache, keyId, created) {
       // Most reads are of the latest key: its entry is found without making the cache's key.
       const newest = cache.latest(keyId)?.entry
       const isNewest = newest?.created === created
@@ -122,16 +157,18 @@ export function createKeyLevel(rules: LevelRules, cache: KeyCache, context: Leve
       return entry
     },
     exact: exact.get,
+    status: exact.status,
   }
 }
 
-function createTools(rules: LevelRules, cache: KeyCache, context: LevelContext): LevelTools {
+function createTools(rules: LevelRules, counters: CacheCounters, context: LevelContext): LevelTools {
   const { freshness, operations } = context
   return {
     ...context,
     rules,
-    cache,
+    counters,
     publish(event, keyId) {
+      counters[event] += 1
       if (channels.cache.hasSubscribers) channels.cache.publish({ cache: rules.kind, event, keyId })
     },
     async reading(stale, read) {

@@ -4,6 +4,7 @@ import { CorruptRecordError, DecryptionError, KeyNotFoundError, WrongPartitionEr
 import type { PartitionIds } from '../partition.ts'
 import type { EnvelopeKeyRecord, KeyMeta } from '../types.ts'
 import type { MetastoreCalls } from './backend-calls.ts'
+import type { KeyCache } from './key-cache.ts'
 import { type KeyEntry, releaseKey } from './key-entry.ts'
 import type { KeyLevel } from './key-level.ts'
 
@@ -19,6 +20,7 @@ export interface KeyRecovery {
     named: KeyMeta,
     ids: PartitionIds,
     keys: KeyLevel,
+    cache: KeyCache,
     open: (found: KeyEntry) => Uint8Array,
     missing: KeyNotFoundError,
     call: Call,
@@ -52,10 +54,10 @@ export function createKeyRecovery(metastore: MetastoreCalls, selfHeal: boolean):
   }
 
   return {
-    async open(named, ids, keys, open, missing, call) {
+    async open(named, ids, keys, cache, open, missing, call) {
       for (const keyId of ids.allIntermediateKeyIds()) {
         if (keyId === named.keyId) continue
-        const found = await candidate(keys, { keyId, created: named.created }, call)
+        const found = await candidate(keys, cache, { keyId, created: named.created }, call)
         if (found === undefined) continue
         try {
           const plaintext = open(found)
@@ -76,9 +78,9 @@ export function createKeyRecovery(metastore: MetastoreCalls, selfHeal: boolean):
 const NO_CANDIDATE = [KeyNotFoundError, WrongPartitionError, DecryptionError, CorruptRecordError]
 
 /** A key that is missing, foreign or damaged is no candidate; a store or KMS that fails is a failure. */
-async function candidate(keys: KeyLevel, key: KeyMeta, call: Call): Promise<KeyEntry | undefined> {
+async function candidate(keys: KeyLevel, cache: KeyCache, key: KeyMeta, call: Call): Promise<KeyEntry | undefined> {
   try {
-    return await keys.exact(key, call)
+    return await keys.exact(cache, key, { ...call, mayBeMissing: true })
   } catch (error) {
     if (NO_CANDIDATE.some((kind) => error instanceof kind)) return undefined
     throw error

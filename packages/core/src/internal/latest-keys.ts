@@ -3,10 +3,10 @@ import { AbortedError, FutureKeyError, KeyNotFoundError, MetastoreError } from '
 import type { EnvelopeKeyRecord } from '../types.ts'
 import type { ExactKeys } from './exact-keys.ts'
 import { backOffMs } from './freshness.ts'
-import { acquired, type LatestKey } from './key-cache.ts'
+import { acquired, type KeyCache } from './key-cache.ts'
 import { acquireKey, cacheKeyOf, type KeyEntry, releaseKey, type WriteKey } from './key-entry.ts'
 import type { KeyLevel, LevelTools, WriteCall } from './key-level.ts'
-import { createSingleFlight } from './single-flight.ts'
+import { callOf, createSingleFlight } from './single-flight.ts'
 
 /** Keys that may write. */
 export interface LatestKeys {
@@ -20,7 +20,7 @@ export interface LatestKeys {
 
 /** Load the latest key or create one: steps 1 to 3 of encrypt in `key-hierarchy`. */
 export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKeys {
-  const { rules, cache, policy, clock, freshness, metastore, operations } = tools
+  const { rules, policy, clock, freshness, metastore, operations } = tools
   const flights = createSingleFlight<WriteKey>(
     (key) => acquireKey(key.entry),
     (key) => releaseKey(key.entry),
@@ -45,7 +45,7 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     return why === undefined || (why === 'expired' && maySkipExpiry(call))
   }
 
-  const latestKey = (entry: KeyEntry, readStart: number): LatestKey => {
+  const latestKey = (entry: KeyEntry, readStart: number): WriteKey => {
     // The entry holds on to its count: the bounded map forgets those that were not asked for lately.
     const usage = entry.usage ?? tools.usageOf(entry.cacheKey)
     entry.usage = usage
@@ -54,6 +54,7 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
 
   /** A row that "latest" has shown, as a key that may write, with a reference; undefined: a new key has to be made. */
   const writeKeyOf = async (
+    cache: KeyCache,
     row: EnvelopeKeyRecord,
     readStart: number,
     call: WriteCall,
@@ -67,25 +68,34 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     }
     const isOld = isExpired(row.created) || (row.parentKeyMeta !== undefined && isExpired(row.parentKeyMeta.created))
     if (!hasParent || (isOld && !maySkipExpiry(call))) return undefined
-    const parent = await rules.parentOf(row, call)
-    if (parent === null) return undefined
+    const known = exact.known(cache, row, readStart)
+    let entry = known
     try {
-      if (parent?.status.revoked === true) return undefined
-      const entry = await exact.entryOf(row, readStart, call, parent)
-      entry.parent = parent?.status
-      const key = latestKey(entry, readStart)
-      if (mayWrite(key, call)) {
-        cache.setLatest(key)
-        return key
+      const parent = await rules.parentOf(row, known === undefined, call)
+      if (parent === null) return undefined
+      try {
+        if (parent?.status.revoked === true) return undefined
+        entry ??= await exact.opened(cache, row, readStart, call, parent?.entry)
+        entry.parent = parent?.status
+      } finally {
+        if (parent?.entry !== undefined) releaseKey(parent.entry)
       }
-      releaseKey(entry)
-      return undefined
+      const key = latestKey(entry, readStart)
+      if (!mayWrite(key, call)) return undefined
+      cache.setLatest(key)
+      entry = undefined // the caller's now
+      return key
     } finally {
-      if (parent !== undefined) releaseKey(parent)
+      if (entry !== undefined) releaseKey(entry)
     }
   }
 
-  const create = async (keyId: string, latest: EnvelopeKeyRecord | null, call: WriteCall): Promise<WriteKey> => {
+  const create = async (
+    cache: KeyCache,
+    keyId: string,
+    latest: EnvelopeKeyRecord | null,
+    call: WriteCall,
+  ): Promise<WriteKey> => {
     const precision = policy.createDatePrecisionMs
     const truncated = (Math.floor(clock.now() / precision) * precision) / 1_000
     // 0 is no time that a record can name: a clock that starts in 1970 would make unreadable keys.
@@ -115,9 +125,9 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
         if (error instanceof AbortedError) throw error
         failure = error // the write may have landed before its answer was lost: look once more
       }
-      if (!stored) return await winner(keyId, failure, call)
+      if (!stored) return await winner(cache, keyId, failure, call)
       kept = true
-      const entry = exact.add(record, made, storeStart)
+      const entry = exact.add(cache, record, made, storeStart)
       const key = latestKey(entry, storeStart)
       cache.setLatest(key)
       if (channels.key.hasSubscribers) {
@@ -130,12 +140,12 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
   }
 
   /** The key that is there after `store` did not insert, or failed. It must be one that may write, and is never looped for. */
-  const winner = async (keyId: string, failure: unknown, call: WriteCall): Promise<WriteKey> => {
+  const winner = async (cache: KeyCache, keyId: string, failure: unknown, call: WriteCall): Promise<WriteKey> => {
     let found = 'is not there'
     try {
       const readStart = freshness.now()
       const row = await metastore.loadLatest(keyId, notAfter(), call)
-      const key = row === null ? undefined : await writeKeyOf(row, readStart, call)
+      const key = row === null ? undefined : await writeKeyOf(cache, row, readStart, call)
       if (key !== undefined) return key
       if (row !== null) found = 'is not valid for writing'
     } catch (error) {
@@ -147,27 +157,27 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     throw new MetastoreError(`the key ${JSON.stringify(keyId)} that another process stored ${found}`)
   }
 
-  const load = async (keyId: string, call: WriteCall): Promise<WriteKey> => {
+  const load = async (cache: KeyCache, keyId: string, call: WriteCall): Promise<WriteKey> => {
     const readStart = freshness.now()
     const stale = cache.latest(keyId)?.freshness
     const row = await tools.reading(stale, () => metastore.loadLatest(keyId, notAfter(), call))
-    const key = row === null ? undefined : await writeKeyOf(row, readStart, call)
+    const key = row === null ? undefined : await writeKeyOf(cache, row, readStart, call)
     if (key !== undefined) return key
     // In queued rotation the expired key goes on writing until the new one is there.
     if (policy.rotation === 'inline' || call.inline !== true) cache.dropLatest(keyId)
-    return create(keyId, row, call)
+    return create(cache, keyId, row, call)
   }
 
-  const fly = (keyId: string, call: WriteCall): Promise<WriteKey> => {
+  const fly = (cache: KeyCache, keyId: string, call: WriteCall): Promise<WriteKey> => {
     const { inline, signal } = call
     // An inline rotation must not be answered by a flight that may keep the expired key.
-    return flights.run(flightOf(keyId, call), signal, (shared) =>
-      operations.track(load(keyId, { signal: shared, ...(inline !== undefined && { inline }) })),
+    return flights.run(flightOf(cache, keyId, call), signal, (shared) =>
+      operations.track(load(cache, keyId, inline === undefined ? callOf(shared) : { ...callOf(shared), inline })),
     )
   }
 
   /** The cached latest key, with a reference, if it may be used without reading its row first. */
-  const cachedKey = async (key: LatestKey, call: WriteCall): Promise<WriteKey | undefined> => {
+  const cachedKey = async (cache: KeyCache, key: WriteKey, call: WriteCall): Promise<WriteKey | undefined> => {
     const state = freshness.state(key.freshness)
     if (state === 'wait' || !mayWrite(key, call)) return undefined
     acquired(key)
@@ -184,16 +194,20 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     }
     if (!kept) return undefined
     const { keyId } = key.entry
-    if (state === 'revalidate' && freshness.now() >= key.freshness.retryAt && !flights.has(flightOf(keyId, {}))) {
-      tools.behind('REVALIDATION_FAILED', keyId, async () => releaseKey((await fly(keyId, {})).entry))
+    if (
+      state === 'revalidate' &&
+      freshness.now() >= key.freshness.retryAt &&
+      !flights.has(flightOf(cache, keyId, {}))
+    ) {
+      tools.behind('REVALIDATION_FAILED', keyId, async () => releaseKey((await fly(cache, keyId, {})).entry))
     }
     return key
   }
 
-  const loadedKey = async (keyId: string, cached: LatestKey, call: WriteCall): Promise<WriteKey> => {
+  const loadedKey = async (cache: KeyCache, keyId: string, cached: WriteKey, call: WriteCall): Promise<WriteKey> => {
     acquired(cached)
     try {
-      return await fly(keyId, call)
+      return await fly(cache, keyId, call)
     } catch (error) {
       if (!mayWrite(cached, call) || !freshness.inGrace(cached.freshness)) throw error
       // The parent, as stale as a rule, has a re-check and a grace of its own.
@@ -206,41 +220,44 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
   }
 
   /** Queued rotation: an expired key is used once more, and one rotation runs behind, whatever session it is for. */
-  const rotateBehind = (key: WriteKey, call: WriteCall): WriteKey => {
+  const rotateBehind = (cache: KeyCache, key: WriteKey, call: WriteCall): WriteKey => {
     if (!maySkipExpiry(call) || refusal(key) !== 'expired') return key
     const { usage } = key
     const { keyId } = key.entry
     const { retryAt, failures } = usage.rotation ?? { retryAt: 0, failures: 0 }
     if (freshness.now() < retryAt) return key
     usage.rotation = { retryAt: Number.POSITIVE_INFINITY, failures }
-    tools.behind('ROTATION_FAILED', keyId, async () => {
+    const { created } = key.entry
+    const rotation = tools.rotations.add({ keyId, created }, async () => {
       try {
-        releaseKey((await fly(keyId, { inline: true })).entry)
+        releaseKey((await fly(cache, keyId, { inline: true })).entry)
         usage.rotation = undefined
       } catch (error) {
         usage.rotation = { retryAt: freshness.now() + backOffMs(failures + 1), failures: failures + 1 }
         throw error
       }
     })
+    if (channels.key.hasSubscribers) channels.key.publish({ event: 'rotationQueued', keyId, created })
+    tools.behind('ROTATION_FAILED', keyId, () => rotation)
     return key
   }
 
   return {
     refusal,
     mayWrite,
-    async get(keyId, call) {
+    async get(cache, keyId, call) {
       const cached = cache.latest(keyId)
-      const usable = cached && (await cachedKey(cached, call))
-      if (usable !== undefined) {
-        tools.publish('hit', keyId)
-        return rotateBehind(usable, call)
+      if (cached === undefined) {
+        tools.publish('miss', keyId)
+        return rotateBehind(cache, await fly(cache, keyId, call), call)
       }
-      tools.publish(cached === undefined ? 'miss' : 'stale', keyId)
-      return rotateBehind(cached === undefined ? await fly(keyId, call) : await loadedKey(keyId, cached, call), call)
+      const usable = await cachedKey(cache, cached, call)
+      tools.publish(usable === undefined ? 'stale' : 'hit', keyId)
+      return rotateBehind(cache, usable ?? (await loadedKey(cache, keyId, cached, call)), call)
     },
   }
 }
 
-function flightOf(keyId: string, call: WriteCall): string {
-  return call.inline === true ? `inline|${keyId}` : `latest|${keyId}`
+function flightOf(cache: KeyCache, keyId: string, call: WriteCall): string {
+  return call.inline === true ? `${cache.number}!${keyId}` : `${cache.number}|${keyId}`
 }

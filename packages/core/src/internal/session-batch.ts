@@ -4,37 +4,38 @@ import { channels, isTraced } from '../diagnostics.ts'
 import { InvalidInputError } from '../errors.ts'
 import type { DataRowRecordInput } from '../types.ts'
 import { offHeapBytes, offHeapCopy } from './bytes.ts'
-import type { Envelope, SealRow } from './envelope.ts'
+import type { Envelope, Partition, SealRow } from './envelope.ts'
 import { type RecordLimits, type ScannedDataRow, scanDataRowRecord } from './record-codec.ts'
 import { byteLengthOf } from './record-fields.ts'
 
 /** What a batch is made of when the provider has no packed form, or when a batch does not fit it. */
-export interface SingleCalls {
-  encryptToJson(plaintext: Uint8Array, call: Call): Promise<string>
-  decrypt(record: DataRowRecordInput, call: Call): Promise<Uint8Array>
+export interface SingleCalls<P extends Partition> {
+  encryptToJson(partition: P, plaintext: Uint8Array, call: Call): Promise<string>
+  decrypt(partition: P, record: DataRowRecordInput, call: Call): Promise<Uint8Array>
   /** @throws InvalidInputError */
   checkPlaintext(plaintext: Uint8Array): void
 }
 
 /** Many payloads of one partition at once: one call of the provider where it has packed forms, else one for each. */
-export interface SessionBatch {
-  encryptMany(plaintexts: readonly Uint8Array[], call: Call): Promise<string[]>
-  decryptMany(records: readonly DataRowRecordInput[], call: Call): Promise<Uint8Array[]>
+export interface SessionBatch<P extends Partition> {
+  encryptMany(partition: P, plaintexts: readonly Uint8Array[], call: Call): Promise<string[]>
+  decryptMany(partition: P, records: readonly DataRowRecordInput[], call: Call): Promise<Uint8Array[]>
 }
 
 /** More is packed in parts, so that no batch needs one huge buffer. */
 const MAX_PACKED_BYTES = 16 * 1_024 * 1_024
 
-/** Makes the batch calls of one partition. */
-export function createSessionBatch(
+/** Makes the batch calls of a factory's sessions. */
+export function createSessionBatch<P extends Partition>(
   envelope: Envelope,
   crypto: CryptoProvider,
   limits: RecordLimits,
-  single: SingleCalls,
-): SessionBatch {
+  single: SingleCalls<P>,
+): SessionBatch<P> {
   const { encryptRowsPacked, decryptRowsPacked } = crypto
 
   const sealPacked = async (
+    partition: P,
     encryptRows: NonNullable<typeof encryptRowsPacked>,
     plaintexts: readonly Uint8Array[],
     call: Call,
@@ -42,7 +43,9 @@ export function createSessionBatch(
     const { packed, ends } = pack(plaintexts)
     const form: SealRow<PackedRows> = (key, payloads, meta) => encryptRows.call(crypto, key, payloads, ends, meta)
     try {
-      const rows = envelope.trySeal(packed, form, ends.length) ?? (await envelope.seal(packed, form, call, ends.length))
+      const rows =
+        envelope.trySeal(partition, packed, form, ends.length) ??
+        (await envelope.seal(partition, packed, form, call, ends.length))
       return splitText(rows)
     } finally {
       packed.fill(0)
@@ -50,7 +53,7 @@ export function createSessionBatch(
   }
 
   /** Undefined: the records are not all of the common form under one cached key, or one of them is refused. */
-  const tryOpenPacked = (records: readonly DataRowRecordInput[]): Uint8Array[] | undefined => {
+  const tryOpenPacked = (partition: P, records: readonly DataRowRecordInput[]): Uint8Array[] | undefined => {
     // Who traces is told of each record.
     if (decryptRowsPacked === undefined || isTraced(channels.trace.decrypt)) return undefined
     let first: ScannedDataRow | undefined
@@ -67,8 +70,8 @@ export function createSessionBatch(
     const rows = pack(texts)
     let ends = new Uint32Array(0)
     try {
-      envelope.checkPartition(parentKeyId)
-      const packed = envelope.tryOpen(parentKeyId, parentCreated, (key) => {
+      envelope.checkPartition(partition, parentKeyId)
+      const packed = envelope.tryOpen(partition, parentKeyId, parentCreated, (key) => {
         const opened = decryptRowsPacked.call(crypto, key, rows.packed, rows.ends)
         ends = new Uint32Array(opened.ends)
         return opened.packed
@@ -83,21 +86,23 @@ export function createSessionBatch(
   }
 
   return {
-    async encryptMany(plaintexts, call) {
+    async encryptMany(partition, plaintexts, call) {
       checkList(plaintexts, 'payloads')
       for (const [index, plaintext] of plaintexts.entries()) {
         naming(index, () => single.checkPlaintext(plaintext))
       }
       if (encryptRowsPacked === undefined || isTraced(channels.trace.encrypt)) {
-        return Promise.all(plaintexts.map((plaintext) => single.encryptToJson(plaintext, call)))
+        return Promise.all(plaintexts.map((plaintext) => single.encryptToJson(partition, plaintext, call)))
       }
-      const parts = await Promise.all(chunks(plaintexts).map((chunk) => sealPacked(encryptRowsPacked, chunk, call)))
+      const parts = await Promise.all(
+        chunks(plaintexts).map((chunk) => sealPacked(partition, encryptRowsPacked, chunk, call)),
+      )
       return parts.flat()
     },
-    async decryptMany(records, call) {
+    async decryptMany(partition, records, call) {
       checkList(records, 'records')
-      const opened = tryOpenPacked(records)
-      return opened ?? Promise.all(Array.from(records, (record) => single.decrypt(record, call)))
+      const opened = tryOpenPacked(partition, records)
+      return opened ?? Promise.all(Array.from(records, (record) => single.decrypt(partition, record, call)))
     },
   }
 }

@@ -2,6 +2,7 @@ import type { Cache } from '../contracts/cache.ts'
 import type { Clock } from '../contracts/clock.ts'
 import type { CryptoPolicy } from '../crypto-policy.ts'
 import { type CacheEvent, channels } from '../diagnostics.ts'
+import type { CacheCounters } from './counters.ts'
 import type { SessionCore } from './session-core.ts'
 
 /** A core and who uses it. */
@@ -21,7 +22,10 @@ export interface SessionLease {
 
 /** Gives sessions their cores: shared ones by partition, or one each. */
 export interface SessionCache {
+  /** Cached sessions; 0 where none are. */
   readonly size: number
+  /** Uses that were not given back. */
+  readonly leases: number
   lease(partitionId: string): SessionLease
   /** Closes every core, in use or not: their keys are wiped when the operations that use them end. */
   close(): void
@@ -30,10 +34,11 @@ export interface SessionCache {
 /** How many idle sessions one `lease` looks at: expiry needs no timer and no pass over all. */
 const SWEEP = 2
 
-/** @param create Makes the core of a partition. */
+/** @param counters Of the cache. @param create Makes the core of a partition. */
 export function createSessionCache(
   policy: CryptoPolicy,
   clock: Clock,
+  counters: CacheCounters,
   create: (partitionId: string) => SessionCore,
 ): SessionCache {
   if (!policy.cacheSessions) return createUnshared(create)
@@ -47,6 +52,7 @@ export function createSessionCache(
     open.delete(session)
   }
   const publish = (event: CacheEvent['event'], keyId: string): void => {
+    counters[event] += 1
     if (channels.cache.hasSubscribers) channels.cache.publish({ cache: 'session', event, keyId })
   }
   const cache: Cache<SharedSession> = sessionCache.create({
@@ -100,14 +106,22 @@ export function createSessionCache(
     idle.set(partitionId, session)
   }
 
+  let leases = 0
   return {
     get size() {
       return cache.size
     },
+    get leases() {
+      return leases
+    },
     lease(partitionId) {
       sweep()
       const session = use(partitionId)
-      return once(session.core, () => release(partitionId, session))
+      leases += 1
+      return once(session.core, () => {
+        leases -= 1
+        release(partitionId, session)
+      })
     },
     close() {
       cache.close()
@@ -123,7 +137,8 @@ function createUnshared(create: (partitionId: string) => SessionCore): SessionCa
     cores.delete(core)
   }
   return {
-    get size() {
+    size: 0,
+    get leases() {
       return cores.size
     },
     lease(partitionId) {

@@ -1,3 +1,4 @@
+import type { Call } from '../contracts/call.ts'
 import { AbortedError } from '../errors.ts'
 
 /** One piece of work for all who ask for the same key at the same time. */
@@ -8,10 +9,10 @@ export interface SingleFlight<T> {
   /**
    * Joins the work for `key`, or starts it.
    *
-   * One caller's abort rejects that caller only; when the last one has left, the work's own signal aborts. A failure goes to
-   * each waiter and is not kept.
+   * One caller's abort rejects that caller only; when the last one has left, the work's own signal aborts. The work of a
+   * first caller who cannot abort has no signal: that caller stays to the end. A failure goes to each waiter and is not kept.
    */
-  run(key: string, signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T>
+  run(key: string, signal: AbortSignal | undefined, work: (signal: AbortSignal | undefined) => Promise<T>): Promise<T>
 }
 
 interface Waiter<T> {
@@ -21,7 +22,7 @@ interface Waiter<T> {
 
 interface Flight<T> {
   readonly waiters: Set<Waiter<T>>
-  readonly abort: AbortController
+  readonly abort: AbortController | undefined
 }
 
 /**
@@ -31,14 +32,14 @@ interface Flight<T> {
 export function createSingleFlight<T>(acquire: (value: T) => void, release: (value: T) => void): SingleFlight<T> {
   const flights = new Map<string, Flight<T>>()
 
-  const start = (key: string, work: (signal: AbortSignal) => Promise<T>): Flight<T> => {
-    const flight: Flight<T> = { waiters: new Set(), abort: new AbortController() }
+  const start = (key: string, canAbort: boolean, work: (signal: AbortSignal | undefined) => Promise<T>): Flight<T> => {
+    const flight: Flight<T> = { waiters: new Set(), abort: canAbort ? new AbortController() : undefined }
     const end = (): void => {
       if (flights.get(key) === flight) flights.delete(key)
     }
     flights.set(key, flight)
     // The work starts in this tick: waiters that join in the same tick find the flight.
-    work(flight.abort.signal).then(
+    work(flight.abort?.signal).then(
       (value) => {
         end()
         for (const waiter of flight.waiters) {
@@ -62,13 +63,13 @@ export function createSingleFlight<T>(acquire: (value: T) => void, release: (val
     has: (key) => flights.has(key),
     run(key, signal, work) {
       if (signal?.aborted) return Promise.reject(abortedError(signal))
-      const flight = flights.get(key) ?? start(key, work)
+      const flight = flights.get(key) ?? start(key, signal !== undefined, work)
       return new Promise<T>((resolve, reject) => {
         const onAbort = (): void => {
           flight.waiters.delete(waiter)
           if (flight.waiters.size === 0) {
             if (flights.get(key) === flight) flights.delete(key)
-            flight.abort.abort()
+            flight.abort?.abort()
           }
           if (signal !== undefined) reject(abortedError(signal))
         }
@@ -88,6 +89,13 @@ export function createSingleFlight<T>(acquire: (value: T) => void, release: (val
       })
     },
   }
+}
+
+const NO_SIGNAL: Call = {}
+
+/** The options of a call with this signal, or with none. */
+export function callOf(signal: AbortSignal | undefined): Call {
+  return signal === undefined ? NO_SIGNAL : { signal }
 }
 
 /** What a call whose signal is aborted throws. */

@@ -1,5 +1,5 @@
-import { lruCache } from './caches.ts'
 import type { KeyUsage } from './key-entry.ts'
+import { lruCache } from './lru-cache.ts'
 
 /** Keys that are remembered beyond their life in a cache: about 10 MB at the most. */
 const MAX_COUNTED_KEYS = 65_536

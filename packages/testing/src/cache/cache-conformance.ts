@@ -1,6 +1,7 @@
 import { type CacheFactory, checkKnownOptions } from '@asherah/core/backend'
 import { type Check, registerChecks } from '../check.ts'
 import { boundedChecks, type CacheSubject, cacheChecks, unboundedChecks } from './cache-checks.ts'
+import { sessionChecks } from './session-checks.ts'
 
 /** Options of {@link cacheConformance}. */
 export interface CacheConformanceOptions {
@@ -14,7 +15,7 @@ export interface CacheConformanceOptions {
 
 /** The checks of one call. */
 export function selectCacheChecks(bounded: boolean): readonly Check<CacheSubject>[] {
-  return [...cacheChecks, ...(bounded ? boundedChecks : unboundedChecks)]
+  return [...cacheChecks, ...(bounded ? boundedChecks : unboundedChecks), ...sessionChecks]
 }
 
 /**

@@ -1,0 +1,1 @@
+export { createLfuCache } from './lfu-cache.ts'

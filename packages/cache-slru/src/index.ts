@@ -1,0 +1,1 @@
+export { createSlruCache, type SlruCacheOptions } from './slru-cache.ts'

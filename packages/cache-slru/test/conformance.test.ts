@@ -1,0 +1,4 @@
+import { cacheConformance } from '@asherah/testing'
+import { createSlruCache } from '../src/index.ts'
+
+cacheConformance({ name: 'slru', create: () => createSlruCache() })

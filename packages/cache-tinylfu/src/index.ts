@@ -1,0 +1,1 @@
+export { createTinyLfuCache, type TinyLfuCacheOptions } from './tinylfu-cache.ts'
