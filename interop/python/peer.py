@@ -9,6 +9,26 @@ import traceback
 import asherah
 
 
+def metastore_of(request):
+    if "dynamoDb" not in request:
+        return {"Metastore": "sqlite", "ConnectionString": request["path"]}
+    settings = request["dynamoDb"]
+    return {
+        "Metastore": "dynamodb",
+        "DynamoDBEndpoint": settings["endpoint"],
+        "DynamoDBRegion": settings["region"],
+        "DynamoDBTableName": settings["tableName"],
+        "EnableRegionSuffix": settings["regionSuffix"],
+    }
+
+
+def kms_of(request):
+    if "awsKms" not in request:
+        return {"KMS": "static", "StaticMasterKeyHex": request["masterKey"].encode("utf-8").hex()}
+    settings = request["awsKms"]
+    return {"KMS": "aws", "RegionMap": settings["regionMap"], "PreferredRegion": settings["preferredRegion"]}
+
+
 class Peer:
     def __init__(self):
         self.factory = None
@@ -18,11 +38,9 @@ class Peer:
         config = {
             "ServiceName": request["service"],
             "ProductID": request["product"],
-            "Metastore": "sqlite",
-            "ConnectionString": request["path"],
-            "KMS": "static",
-            "StaticMasterKeyHex": request["masterKey"].encode("utf-8").hex(),
             "EnableSessionCaching": False,
+            **metastore_of(request),
+            **kms_of(request),
         }
         if "expireAfterSeconds" in request:
             config["ExpireAfter"] = request["expireAfterSeconds"]

@@ -25,10 +25,18 @@ interface Waiting {
   reject(error: Error): void
 }
 
-/** Starts a process that speaks JSON lines; what it writes on standard error is shown when it fails. */
-export function startJsonLines(command: string, args: readonly string[]): JsonLinesProcess {
-  // The peers read their settings from variables too: only what a program needs to run is passed on.
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: bareEnvironment() })
+/**
+ * Starts a process that speaks JSON lines; what it writes on standard error is shown when it fails.
+ *
+ * @param variables Beside the few that any program needs: the peers read settings from variables, which must not leak in.
+ */
+export function startJsonLines(
+  command: string,
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): JsonLinesProcess {
+  const env = { ...bareEnvironment(), ...variables }
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env })
   let log = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log = (log + text).slice(-4_000)

@@ -6,8 +6,11 @@ import { startJsonLines } from './json-lines-process.ts'
 
 /** A peer that can be started, or why it cannot on this machine. */
 export type Peer =
-  | { readonly available: true; start(): JsonLinesProcess }
+  | { readonly available: true; readonly start: Start }
   | { readonly available: false; readonly reason: string }
+
+/** Starts the peer, with these variables beside the few that any program needs. */
+export type Start = (variables?: Readonly<Record<string, string>>) => JsonLinesProcess
 
 const root = join(import.meta.dirname, '..')
 
@@ -39,7 +42,7 @@ export function javaPeer(): Promise<Peer> {
     })
     const classpath = [join(folder, 'classes'), join(folder, 'lib', '*')].join(delimiter)
     const flags = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-    return () => startJsonLines('java', [...flags, '-cp', classpath, 'Peer'])
+    return (variables) => startJsonLines('java', [...flags, '-cp', classpath, 'Peer'], variables)
   })
 }
 
@@ -59,11 +62,11 @@ export function rustPeer(): Promise<Peer> {
       const install = ['-m', 'pip', 'install', '-q', '--only-binary', ':all:', '-r', requirements]
       outputOf('pip', await runTool(join(draft, python), install))
     })
-    return () => startJsonLines(join(folder, python), ['-B', join(root, 'python', 'peer.py')])
+    return (variables) => startJsonLines(join(folder, python), ['-B', join(root, 'python', 'peer.py')], variables)
   })
 }
 
-async function peer(prepare: () => Promise<() => JsonLinesProcess>): Promise<Peer> {
+async function peer(prepare: () => Promise<Start>): Promise<Peer> {
   try {
     return { available: true, start: await prepare() }
   } catch (error) {

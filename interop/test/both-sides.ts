@@ -1,5 +1,5 @@
 import { SessionFactory } from '@asherah/core'
-import type { Metastore } from '@asherah/core/backend'
+import type { KeyManagementService, Metastore } from '@asherah/core/backend'
 import { createStaticKms } from '@asherah/kms-static'
 import type { JsonLinesProcess } from '../src/json-lines-process.ts'
 
@@ -12,6 +12,8 @@ const masterKey = 'interop-master-key-of-32-letters'
 /** The keys that we and a peer both use: one metastore, or two that are kept alike. */
 export interface SharedStore {
   readonly metastore: Metastore
+  /** Ours, where it is not the static one of both sides; the peer's is in `openFields`. */
+  readonly kms?: KeyManagementService
   /** What the peer's `open` needs beside the common settings. */
   readonly openFields: Readonly<Record<string, unknown>>
   /** Brings what we wrote to the peer. */
@@ -91,7 +93,7 @@ function factoryOver(store: SharedStore, { shiftMs = 0, expireAfterMs }: OurSett
     service,
     product,
     metastore: store.metastore,
-    kms: createStaticKms({ masterKey }),
+    kms: store.kms ?? createStaticKms({ masterKey }),
     clock: { now: () => Date.now() + shiftMs, monotonicMs: () => performance.now() },
     ...(expireAfterMs !== undefined && { policy: { expireAfterMs } }),
   })

@@ -9,6 +9,8 @@ import { bothSides, parentOf, product, service } from './both-sides.ts'
 export interface LivePeer {
   readonly name: string
   readonly createStore: CreateStore
+  /** Variables that the peer needs. */
+  readonly variables?: Readonly<Record<string, string>>
 }
 
 /** Makes a new, empty store that we share with the running peer. */
@@ -54,7 +56,7 @@ export function liveInterop(live: LivePeer, peer: Peer, more: (setting: Setting)
     let child: JsonLinesProcess
     const stores: SharedStore[] = []
     beforeAll(() => {
-      child = peer.start()
+      child = peer.start(live.variables)
     })
     afterAll(async () => {
       await child.stop()

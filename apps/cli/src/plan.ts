@@ -5,6 +5,7 @@ import { createFileDecryptor, createFileEncryptor, createRecordEncryptor, maxChu
 import type { Cipher, Codec, Direction, FormatName, PartitionSource } from './formats/format.ts'
 import { createJsonlCodec } from './formats/jsonl.ts'
 import type { RunOptions } from './io/journal.ts'
+import { metastorePlace } from './keys/metastore-url.ts'
 import { parseDuration, parseSize, type Settings } from './settings.ts'
 
 /** What a run does, all options checked. */
@@ -94,7 +95,8 @@ export function runOptions(plan: Plan): RunOptions {
     format: plan.format,
     service: plan.service,
     product: plan.product,
-    metastore: plan.metastore,
+    // The journal keeps this: no password.
+    metastore: metastorePlace(plan.metastore).label,
     field: plan.fields.join(','),
     [partition.kind === 'field' ? 'partition field' : 'partition']:
       partition.kind === 'field' ? partition.field : partition.partition,

@@ -213,7 +213,7 @@ describe('errors: one line that says what to do, nothing published', () => {
     [['encrypt', 'none.csv', ...csvFlags], 1, /cannot read 'none.csv': no such file or folder/],
     [['encrypt', '.', '--partition', 'p'], 1, /cannot read '.': it is a folder/],
     [['encrypt', 'a.csv', ...csvFlags, '-o', 'no/e.csv'], 1, /cannot write 'no\/e.csv'/],
-    [['encrypt', 'a.csv', ...csvFlags, '--metastore', 'mysql://u:pw@h/d'], 2, /--metastore must be sqlite:\/\/PATH/],
+    [['encrypt', 'a.csv', ...csvFlags, '--metastore', 'redis://u:pw@h/d'], 2, /--metastore must be sqlite:\/\/PATH/],
     [['encrypt', 'a.csv', '--resume', ...csvFlags], 2, /--resume needs an output file/],
     [['encrypt', '-', '-o', 'x', '--resume', '--partition', 'p'], 2, /--resume needs an input file/],
     [['encrypt', 'a.csv', '-o', 'x', '--resume', '--force', ...csvFlags], 2, /not both/],
@@ -324,11 +324,11 @@ describe('keys', () => {
     const table = await runCli(['keys', 'list'], { cwd })
     expect(table).toMatchObject({ code: 0, stderr: '3 keys\n' })
     const lines = table.stdout.toString().trimEnd().split('\n')
-    expect(lines[0]).toMatch(/^ID +CREATED +AGE +STATE +PARENT$/)
+    expect(lines[0]).toMatch(/^ID +CREATED +AGE +STATE +PARENT +USES$/)
     expect(lines[1]).toMatch(
-      /^_IK_t1_crm_shop {2}\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ {2}\d+[sm] +valid {2}_SK_crm_shop \d{4}-.*Z$/,
+      /^_IK_t1_crm_shop {2}\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ {2}\d+[sm] +valid {2}_SK_crm_shop \d{4}-.*Z {2}-$/,
     )
-    expect(lines[3]).toMatch(/^_SK_crm_shop .* -$/)
+    expect(lines[3]).toMatch(/^_SK_crm_shop .* - +2$/)
 
     const json = await runCli(['keys', 'list', '--json', '--limit', '2'], { cwd })
     const keys = json.stdout
@@ -346,6 +346,7 @@ describe('keys', () => {
       'expires',
       'state',
       'parent',
+      'uses',
     ])
 
     const shown = await runCli(['keys', 'show', '_SK_crm_shop'], { cwd })

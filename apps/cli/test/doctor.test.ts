@@ -187,7 +187,7 @@ describe('the native path is optional', () => {
 test.each([
   [['--key-id', '_SK_a'], /--key-id needs --metastore/],
   [['--key-id', '', ...metastoreFlags], /--key-id must be non-empty text/],
-  [['--metastore', 'mysql://u:pw@h/d'], /--metastore must be sqlite:\/\/PATH/],
+  [['--metastore', 'redis://u:pw@h/d'], /--metastore must be sqlite:\/\/PATH/],
   [['keys.db'], /too many arguments/],
 ])('bad options: doctor %j', async (args, message) => {
   const result = await runCli(['doctor', ...args], { cwd: tempFolder() })

@@ -20,6 +20,10 @@ const DECRYPT_TARGETS = new Map([
   [65_536, 0.6],
 ])
 const BATCH_ROWS = 1_000
+const ROW_META = {
+  created: 1_795_251_290,
+  parentKeyMeta: { keyId: '_IK_partition_service_product', created: 1_795_251_240 },
+}
 
 /** The Rust path with warm keys, against the Rust crate's own calls. */
 export const nativePath: Group = {
@@ -28,7 +32,8 @@ export const nativePath: Group = {
     const peer = loadPeer()
     if (peer === null || !hasNative()) return
     const effort: Effort = quick ? { rounds: 3, sideMs: 200 } : { rounds: 13, sideMs: 500 }
-    const factory = createBenchFactory({ crypto: createNativeCrypto({ mode: 'required' }) })
+    const crypto = createNativeCrypto({ mode: 'required' })
+    const factory = createBenchFactory({ crypto })
     const session = factory.getSession('partition')
     const theirs = new peer.PeerFactory(false, 1_000).getSession('partition')
     await assertEqualWork(session, theirs)
@@ -66,6 +71,20 @@ export const nativePath: Group = {
       )
     }
 
+    // The native call alone, to tell its share of a row from the session's.
+    const key = crypto.generateKey()
+    for (const size of [64, 1_024]) {
+      const plaintext = randomBytes(size)
+      await row(
+        `provider-encrypt-json/${size}`,
+        null,
+        () => crypto.encryptRowJson?.(key, plaintext, ROW_META),
+        () => theirs.encrypt(plaintext),
+        500,
+      )
+    }
+    key.close()
+
     const small = randomBytes(64)
     await row(
       'await-encrypt/64',
@@ -97,6 +116,7 @@ export const nativePath: Group = {
     report({ id: `native/packed/${BATCH_ROWS}x64`, against: AGAINST_CRATE, target: 0.3, ...packed })
     session.close()
     await factory.close()
+    crypto.close()
   },
 }
 

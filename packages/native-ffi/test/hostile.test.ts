@@ -4,7 +4,7 @@ import { nativeBinary } from './support/native-build.ts'
 import { resultOf, runChild } from './support/run-child.ts'
 
 const binary = nativeBinary()
-const withHooks = nativeBinary(true)
+const withHooks = nativeBinary('test-hooks')
 
 describe.skipIf(binary === undefined || withHooks === undefined)('no input ends the process (D-139)', () => {
   test('60,000 calls of the native functions with wrong arguments are codes or results', () => {

@@ -26,3 +26,15 @@ export {
   startService,
 } from './services/service.ts'
 export type { SqlServer, SqlServerOptions, SqlServerProcess } from './services/sql-service.ts'
+export { type MssqlServer, startSqlServer } from './services/sqlserver.ts'
+export { createTestCertificate, type TestCertificate } from './services/tds/certificate.ts'
+export type { LoginFault, StatementFault, TdsFaults } from './services/tds/faults.ts'
+export { createTdsServer, type TdsLogin, type TdsServer, type TdsServerOptions } from './services/tds/server.ts'
+export {
+  type FakeLogin,
+  type FakeVault,
+  type FakeVaultOptions,
+  startFakeVault,
+  type VaultFault,
+  type VaultRequest,
+} from './services/vault.ts'

@@ -19,6 +19,7 @@ export function subject(
   return {
     metastore: open(rows),
     maxCreated: 253_402_300_799,
+    ignoresTrailingSpaces: false,
     create: async () => open(rows),
     reopen: async () => open(reopened(rows)),
     async overwriteBody(key, text) {

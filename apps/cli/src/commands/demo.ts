@@ -8,7 +8,7 @@ import type { Command } from 'commander'
 import { customerColumns, customerLines } from '../demo/customers.ts'
 import { clockIn, countKeys, DemoFailure, ensure, readRows, readText, refusal, relabel } from '../demo/steps.ts'
 import type { Direction } from '../formats/format.ts'
-import { openMetastore } from '../keys/metastore-url.ts'
+import { metastorePlace } from '../keys/metastore-url.ts'
 import { createSessionCipher } from '../session-cipher.ts'
 import { createSettings } from '../settings.ts'
 import { formatBytes, formatCount, plural, type Summary } from '../summary.ts'
@@ -130,7 +130,7 @@ async function showIsolation({ folder, print }: Demo, metastoreUrl: string): Pro
   const masterKey = await readMasterKeyFile(join(folder, 'master.key'))
   const kms = createStaticKms({ masterKey })
   masterKey.fill(0)
-  const metastore = openMetastore(metastoreUrl)
+  const metastore = await metastorePlace(metastoreUrl).open()
   const cipher = createSessionCipher({ ...ids, metastore, kms })
   try {
     print(`\n3. Another tenant cannot read it: ${owner}'s e-mail, opened`)

@@ -6,15 +6,17 @@ import { inspectMetastore } from '../doctor/metastore.ts'
 import { inspectNative, type NativeReport } from '../doctor/native.ts'
 import { MetastoreUnfitError } from '../errors.ts'
 import { createStreamOutput } from '../io/output.ts'
+import { metastorePlace } from '../keys/metastore-url.ts'
 import { plural } from '../summary.ts'
 import type { CommandContext } from './context.ts'
 import { createCommand } from './create-command.ts'
 import { printable } from './keys-list.ts'
 
 const help = `
-pass, warn: fit for use; fail: not. A query under a finding, for the sqlite3 tool, shows what it is about.
+pass, warn: fit for use; fail: not. A query under a finding, for the database's own tool, shows what it is about.
 The exit code is 1 when the metastore has a fail, else 0: memory and native path are of this machine, not of the data.
 Nothing is written, and a metastore that is not there is not made. No master key is needed.
+A connection string with a password is better given as ASHERAH_METASTORE: ps shows flags.
 
 Example:
   $ asherah doctor --metastore sqlite://keys.db --key-id _SK_crm_shop`
@@ -32,14 +34,14 @@ interface DoctorReport {
   readonly ok: boolean
   readonly memory: SecureMemoryReport
   readonly native: NativeReport
-  /** Null when no metastore was named. */
+  /** Null when no metastore was named. Its `url` holds no password. */
   readonly metastore: (MetastoreReport & { readonly url: string; readonly keyId: string | null }) | null
 }
 
 /** `asherah doctor` */
 export function doctorCommand(context: CommandContext): Command {
   return createCommand('doctor', 'check memory protection, the native path and a metastore; writes nothing')
-    .option('--metastore <url>', 'metastore to check: sqlite://PATH')
+    .option('--metastore <url>', 'metastore to check: sqlite://PATH, or the URL of a database')
     .option('--key-id <id>', 'also load the latest key of this id, such as _SK_crm_shop')
     .option('--config <file>', 'config file; default asherah.config.json, if it is there')
     .option('--json', 'print JSON')
@@ -59,7 +61,8 @@ async function examine(flags: DoctorFlags, context: CommandContext): Promise<Doc
   const { keyId } = flags
   if (keyId === '') throw new InvalidConfigError('--key-id must be non-empty text')
   if (keyId !== undefined && url === undefined) throw new InvalidConfigError('--key-id needs --metastore')
-  const checked = url === undefined ? null : { url, keyId: keyId ?? null, ...(await inspectMetastore(url, keyId)) }
+  const place = url === undefined ? undefined : metastorePlace(url)
+  const checked = place && { url: place.label, keyId: keyId ?? null, ...(await inspectMetastore(place, keyId)) }
   // Imported late: no other command needs them, nor should one fail for what they load.
   const [{ secureMemoryReport }, { nativeStatus }] = await Promise.all([
     import('@asherah/secure-memory'),
@@ -69,7 +72,7 @@ async function examine(flags: DoctorFlags, context: CommandContext): Promise<Doc
     ok: checked?.ok !== false,
     memory: secureMemoryReport(),
     native: inspectNative(() => nativeStatus()),
-    metastore: checked,
+    metastore: checked ?? null,
   }
 }
 

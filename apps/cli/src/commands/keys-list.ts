@@ -14,11 +14,12 @@ const defaultTableRows = 1_000
 const help = `
 STATE  valid: encrypts and decrypts; expired, revoked: only decrypts, and the next encryption makes a new key;
        "(parent)": the key is valid, but the one that wraps it is not, so it encrypts no more either.
+USES   how many intermediate keys a system key wraps; - for an intermediate key, whose uses no metastore counts.
 --json prints every key, one JSON object a line.`
 
 /** `asherah keys list` */
 export function keysListCommand(context: CommandContext): Command {
-  return addKeysOptions(createCommand('list', 'list keys: id, created, age, state, parent'))
+  return addKeysOptions(createCommand('list', 'list keys: id, created, age, state, parent, uses'))
     .option('--limit <count>', `keys to show; default ${formatCount(defaultTableRows)} in a table, all in JSON`)
     .addHelpText('after', help)
     .action(async (flags: KeysFlags & { readonly limit?: string }) => {
@@ -40,7 +41,7 @@ async function printLines(keys: AsyncIterable<KeyInfo>, limit: number, context: 
 
 async function printTable(keys: AsyncIterable<KeyInfo>, limit: number, context: CommandContext): Promise<void> {
   const table = new Table({
-    head: ['ID', 'CREATED', 'AGE', 'STATE', 'PARENT'],
+    head: ['ID', 'CREATED', 'AGE', 'STATE', 'PARENT', 'USES'],
     // Plain text: no borders to cut off, no colours to strip.
     chars: { ...noBorders, middle: '  ' },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
@@ -49,7 +50,14 @@ async function printTable(keys: AsyncIterable<KeyInfo>, limit: number, context: 
   for await (const key of keys) {
     if (total++ >= limit) continue
     const parent = key.parent === null ? '-' : `${key.parent.id} ${key.parent.created}`
-    table.push([printable(key.id), key.created, formatAge(key.ageSeconds), effectiveState(key), printable(parent)])
+    table.push([
+      printable(key.id),
+      key.created,
+      formatAge(key.ageSeconds),
+      effectiveState(key),
+      printable(parent),
+      key.uses ?? '-',
+    ])
   }
   const more = total > limit ? `, the first ${formatCount(limit)} are shown: --limit or --json shows more` : ''
   const output = createStreamOutput(context.stdout, 'standard output', { end: false })

@@ -2,6 +2,7 @@ import { InvalidConfigError } from '@asherah/core'
 import type { Command } from 'commander'
 import { createStreamOutput } from '../io/output.ts'
 import { effectiveState, formatAge, type KeyInfo } from '../keys/key-state.ts'
+import { plural } from '../summary.ts'
 import type { CommandContext } from './context.ts'
 import { createCommand } from './create-command.ts'
 import { printable } from './keys-list.ts'
@@ -37,6 +38,7 @@ function formatKey(key: KeyInfo): string {
     ['expires', key.expires],
     ['state', effectiveState(key)],
     ['parent', parent],
+    ['uses', key.uses === null ? 'not counted in a metastore' : `wraps ${plural(key.uses, 'intermediate key')}`],
   ]
   return rows.map(([name, value]) => `${name.padEnd(8)} ${printable(value)}\n`).join('')
 }

@@ -17,7 +17,7 @@ export function addTransformOptions(command: Command, verb: string): Command {
     .optionsGroup('Keys:')
     .option('--service <name>', 'service that the keys belong to')
     .option('--product <name>', 'product that the keys belong to')
-    .option('--metastore <url>', 'where wrapped keys are kept: sqlite://PATH')
+    .option('--metastore <url>', 'where wrapped keys are kept: sqlite://PATH, or the URL of a database')
     .option('--master-key-file <file>', 'file of the master key; or ASHERAH_MASTER_KEY_HEX, or a prompt')
     .option('--expire-after <duration>', 'age at which keys stop encrypting, such as 12h or 30d; default 90d')
     .addOption(refusedKeyOption('--master-key <hex>'))

@@ -7,7 +7,7 @@ import { createDeviceOutput, createStreamOutput, isSameFile, type Output, resolv
 import { openPartialFile } from '../io/partial-file.ts'
 import { promptHidden } from '../keys/hidden-prompt.ts'
 import { openMasterKey } from '../keys/master-key.ts'
-import { checkMetastoreExists, openMetastore, sqlitePath } from '../keys/metastore-url.ts'
+import { checkMetastoreExists, metastorePlace } from '../keys/metastore-url.ts'
 import { createCodec, createPlan, type Plan, runOptions } from '../plan.ts'
 import { createProgress } from '../progress.ts'
 import { pump, watchSignals } from '../pump.ts'
@@ -41,10 +41,11 @@ export async function runTransform(options: TransformOptions): Promise<Summary> 
   const { flags, settings, context } = options
   const plan = createPlan(options.direction, settings, options.input)
   checkFlags(options)
+  const place = metastorePlace(plan.metastore)
   const input = await openInput(options.input, context.stdin)
   await refuseOverwriting(toFile(flags.output), [
     ['the input', input.file?.path],
-    ['the metastore', sqlitePath(plan.metastore)],
+    ['the metastore', place.file],
     ['the master key file', settings.text('masterKeyFile')],
     ['the config file', settings.configFile],
   ])
@@ -55,7 +56,7 @@ export async function runTransform(options: TransformOptions): Promise<Summary> 
     warn: (message) => void context.stderr.write(`asherah: warning: ${message}\n`),
   })
   try {
-    const metastore = openMetastore(plan.metastore)
+    const metastore = await place.open()
     try {
       const clock = options.clock === undefined ? {} : { clock: options.clock }
       const cipher = createSessionCipher({ ...plan, metastore, kms, ...clock })
@@ -64,7 +65,7 @@ export async function runTransform(options: TransformOptions): Promise<Summary> 
       } catch (error) {
         // Not looked at before: a file without a value to decrypt needs no metastore.
         if (error instanceof AsherahError && error.code === 'ERR_ASHERAH_KEY_NOT_FOUND') {
-          await checkMetastoreExists(plan.metastore)
+          await checkMetastoreExists(place)
         }
         throw error
       } finally {

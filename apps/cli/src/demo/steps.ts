@@ -5,7 +5,7 @@ import { scanCsv } from '../formats/csv-scanner.ts'
 import type { Cipher } from '../formats/format.ts'
 import { maxEncryptedRowBytes } from '../formats/text.ts'
 import { listKeys } from '../keys/key-list.ts'
-import { openMetastore } from '../keys/metastore-url.ts'
+import { metastorePlace } from '../keys/metastore-url.ts'
 
 /** A check of the demo that did not hold: the command fails. */
 export class DemoFailure extends Error {
@@ -68,7 +68,7 @@ export function relabel(record: string, other: string): string {
 
 /** How many keys of which state a metastore has. */
 export async function countKeys(metastoreUrl: string, now: number): Promise<string> {
-  const metastore = openMetastore(metastoreUrl)
+  const metastore = await metastorePlace(metastoreUrl).open()
   const counts = new Map<string, number>()
   try {
     for await (const key of listKeys({ metastore, now, expireAfterMs: 90 * 86_400_000 })) {

@@ -2,32 +2,36 @@ import { existsSync } from 'node:fs'
 import { AsherahError, checkMetastore, type MetastoreFinding, type MetastoreReport } from '@asherah/core'
 import { createSqliteMetastore } from '@asherah/metastore-sqlite'
 import { FileError } from '../errors.ts'
-import { checkMetastoreExists, sqlitePath } from '../keys/metastore-url.ts'
+import { checkMetastoreExists, type MetastorePlace, type OpenMetastore } from '../keys/metastore-url.ts'
 
 /**
- * What is wrong with a metastore. Writes nothing; a file that is not there, or cannot be read, is a finding.
+ * What is wrong with a metastore. Writes nothing; a file that is not there, or a server that cannot be reached, is a finding.
  *
  * @param keyId Also load the latest key of this id.
- * @throws InvalidConfigError when the URL is not of SQLite, or names a folder.
+ * @throws InvalidConfigError when the package of the database is not installed, or the path is a folder's.
  */
-export async function inspectMetastore(url: string, keyId: string | undefined): Promise<MetastoreReport> {
-  const path = sqlitePath(url)
+export async function inspectMetastore(place: MetastorePlace, keyId: string | undefined): Promise<MetastoreReport> {
   try {
-    await checkMetastoreExists(url)
+    await checkMetastoreExists(place)
   } catch (error) {
     if (error instanceof FileError) return failed('file', error.message)
     throw error
   }
-  const metastore = createSqliteMetastore({ path, readOnly: hasSideFile(path) })
+  const metastore = await openForCheck(place)
   try {
     return await checkMetastore(metastore, keyId === undefined ? {} : { keyId })
   } catch (error) {
-    // Damage between the rows ends the check itself: that, too, is what the report is for.
-    if (error instanceof AsherahError) return failed('rows', error.message)
+    // Damage between the rows, or a server that is away, ends the check itself: that, too, is what the report is for.
+    if (error instanceof AsherahError) return failed(place.file === undefined ? 'check' : 'rows', error.message)
     throw error
   } finally {
     await metastore.close()
   }
+}
+
+async function openForCheck(place: MetastorePlace): Promise<OpenMetastore> {
+  const { file } = place
+  return file === undefined ? place.open() : createSqliteMetastore({ path: file, readOnly: hasSideFile(file) })
 }
 
 /**

@@ -17,6 +17,8 @@ export interface KeyInfo {
   readonly state: KeyState
   /** The key that wraps this one; null for a system key. `missing`: its row is not there, so nothing can be read. */
   readonly parent: { readonly id: string; readonly created: string; readonly state: KeyState | 'missing' } | null
+  /** How many intermediate keys a system key wraps. Null for an intermediate key: no metastore knows how often one was used. */
+  readonly uses: number | null
 }
 
 /** What {@link describeKey} takes. */
@@ -26,6 +28,7 @@ export interface DescribeKeyOptions {
   readonly expireAfterMs: number
   /** Finds the state of a system key. */
   parentState(parent: KeyMeta): KeyState | 'missing'
+  readonly uses: number | null
 }
 
 /** What may be shown of a metastore row. */
@@ -44,6 +47,7 @@ export function describeKey(record: EnvelopeKeyRecord, options: DescribeKeyOptio
       parent === undefined
         ? null
         : { id: parent.keyId, created: isoTime(parent.created), state: options.parentState(parent) },
+    uses: options.uses,
   }
 }
 
@@ -66,7 +70,8 @@ export function formatAge(seconds: number): string {
   return seconds < 172_800 ? `${Math.floor(seconds / 3_600)}h` : `${Math.floor(seconds / 86_400)}d`
 }
 
-function isoTime(seconds: number): string {
+/** `2026-11-21T11:39:00Z`. @param seconds Unix seconds. */
+export function isoTime(seconds: number): string {
   const date = new Date(seconds * 1000)
   // A row from another program may be dated beyond what Date can tell.
   return Number.isNaN(date.getTime()) ? `@${seconds}` : date.toISOString().replace('.000Z', 'Z')

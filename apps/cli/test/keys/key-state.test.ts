@@ -1,3 +1,4 @@
+import type { Metastore } from '@asherah/core'
 import { expect, test } from 'vitest'
 import { printable } from '../../src/commands/keys-list.ts'
 import { listKeys } from '../../src/keys/key-list.ts'
@@ -14,7 +15,7 @@ test('a key expires strictly after its lifetime, and revocation comes first', ()
 
 test('what is shown of a key has no bytes of it', () => {
   const child = { ...record, keyId: '_IK_x_s_p', parentKeyMeta: { keyId: '_SK_s_p', created: 1_000 } }
-  const info = describeKey(child, { now: 2_000_500, expireAfterMs: 9e9, parentState: () => 'revoked' })
+  const info = describeKey(child, { now: 2_000_500, expireAfterMs: 9e9, parentState: () => 'revoked', uses: null })
   expect(info).toEqual({
     id: '_IK_x_s_p',
     kind: 'intermediate',
@@ -24,6 +25,7 @@ test('what is shown of a key has no bytes of it', () => {
     expires: '1970-04-15T04:16:40Z',
     state: 'valid',
     parent: { id: '_SK_s_p', created: '1970-01-01T00:16:40Z', state: 'revoked' },
+    uses: null,
   })
   expect(effectiveState(info)).toBe('revoked (parent)')
 })
@@ -38,12 +40,13 @@ test('the versions of one key are listed, the very first second included', async
     { ...record, created: 5 },
     { ...record, keyId: '_SK_s_p2', created: 2 },
   ]
-  const metastore = {
-    load: async (keyId: string, created: number) =>
-      rows.find((row) => row.keyId === keyId && row.created === created) ?? null,
-    async *list(options?: { readonly after?: { readonly keyId: string; readonly created: number } }) {
-      const { keyId = '', created = 0 } = options?.after ?? {}
-      yield* rows.filter((row) => row.keyId > keyId || (row.keyId === keyId && row.created > created))
+  const metastore: Metastore = {
+    load: async (keyId, created) => rows.find((row) => row.keyId === keyId && row.created === created) ?? null,
+    loadLatest: async (keyId, { notAfter = Number.POSITIVE_INFINITY } = {}) =>
+      rows.findLast((row) => row.keyId === keyId && row.created <= notAfter) ?? null,
+    store: async () => false,
+    async *list() {
+      yield* rows
     },
   }
   const seen: number[] = []

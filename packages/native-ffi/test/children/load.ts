@@ -1,14 +1,12 @@
 // Loads a copy of the package and says what it does. Arguments: the module's path; `import`, a mode, or `path:FILE`.
 import { subscribe } from 'node:diagnostics_channel'
-import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import { isNativeLoaded } from '../support/loaded.ts'
 
 const [module = '', what = ''] = process.argv.slice(2)
 const warnings: unknown[] = []
 subscribe('asherah:warning', (message) => warnings.push(message))
 const { createNativeCrypto, nativeStatus } = await import(pathToFileURL(module).href)
-
-const isMapped = (): boolean => readFileSync('/proc/self/maps', 'utf8').includes('asherah-native.')
 
 function report(): object {
   if (what === 'import') return {}
@@ -30,4 +28,4 @@ function report(): object {
 }
 
 const result = report()
-console.log(JSON.stringify({ ...result, mapped: isMapped(), warnings }))
+console.log(JSON.stringify({ ...result, mapped: isNativeLoaded(), warnings }))

@@ -1,8 +1,8 @@
 // Workers load the native code, which the main thread never does, and end with long strings of it alive.
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { isMainThread, Worker } from 'node:worker_threads'
 import { createNativeCrypto } from '../../src/index.ts'
+import { isNativeLoaded } from '../support/loaded.ts'
 
 const META = { created: 1_795_251_290, parentKeyMeta: { keyId: '_IK_p_s_pr', created: 1_795_251_240 } }
 
@@ -13,7 +13,7 @@ if (isMainThread) {
     const [code] = await once(worker, 'exit')
     if (code === 0) ended += 1
   }
-  if (!readFileSync('/proc/self/maps', 'utf8').includes('asherah-native.')) throw new Error('the library was unloaded')
+  if (!isNativeLoaded()) throw new Error('the library was unloaded')
   console.log(JSON.stringify({ ended }))
 } else {
   const crypto = createNativeCrypto({ mode: 'required' })

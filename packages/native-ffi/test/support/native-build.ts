@@ -1,13 +1,12 @@
-import { buildNative, hasCargo, isUpToDate, outputOf } from '../../scripts/native-build.ts'
+import { type BuildVariant, buildNative, hasCargo, isUpToDate, outputOf } from '../../scripts/native-build.ts'
 
 /**
  * Where the native code is or can be built: its binary's path, built if it is not up to date. Elsewhere undefined, which
  * skips tests loudly, or fails them when `ASHERAH_TEST_REQUIRE` is `all`.
  */
-export function nativeBinary(testHooks = false): string | undefined {
-  const request = { testHooks }
-  if (isUpToDate(request)) return outputOf(request)
-  if (hasCargo()) return buildNative(request)
+export function nativeBinary(variant: BuildVariant = 'release'): string | undefined {
+  if (isUpToDate(variant)) return outputOf(variant)
+  if (hasCargo()) return buildNative(variant)
   const reason = 'cargo is not installed, so the native code cannot be built'
   if (process.env.ASHERAH_TEST_REQUIRE === 'all') throw new Error(`${reason}, and ASHERAH_TEST_REQUIRE is all`)
   console.warn(`SKIPPED: ${reason}`)

@@ -72,6 +72,26 @@ export const idChecks: readonly Check<MetastoreSubject>[] = [
     },
   },
   {
+    name: 'an id that differs from a stored one only in spaces at its end is a row of its own, or refused: never that one (D-005)',
+    async run({ metastore }) {
+      for (const [first, second] of [
+        ['', ' '],
+        ['  ', ''],
+        ['', '\t'],
+      ]) {
+        const id = `_IK_${randomUUID()}_conformance`
+        const [row, other] = [intermediateKey(`${id}${first}`), intermediateKey(`${id}${second}`)]
+        await storeNew(metastore, row)
+        assertMissing(await metastore.load(other.keyId, CREATED), 'load of the other')
+        assertMissing(await metastore.loadLatest(other.keyId), 'loadLatest of the other')
+        const stored = await metastore.store(other.keyId, CREATED, other).catch(() => 'refused')
+        if (stored === true) await assertStored(metastore, other, 'the other')
+        else assert.equal(stored, 'refused', 'a store that did not happen must throw: there is no such row')
+        await assertStored(metastore, row, 'the first')
+      }
+    },
+  },
+  {
     name: "a parent's id is kept exactly",
     async run({ metastore }) {
       for (const name of [...LOOK_ALIKES, ...HOSTILE]) {

@@ -27,10 +27,24 @@ export interface MetastoreConformanceOptions<M extends Metastore = Metastore> {
   readonly offers?: readonly MetastoreCapability[]
   /** The greatest `created` that the store can hold, in Unix seconds; default the last second of the year 9999. */
   readonly maxCreated?: number
+  /**
+   * The store's unique key takes ids for equal that differ only in spaces at their end, as SQL Server does whatever the
+   * collation: then `store` must throw where they collide. Default false.
+   */
+  readonly ignoresTrailingSpaces?: boolean
 }
 
 const CAPABILITIES: readonly MetastoreCapability[] = ['list', 'markRevoked', 'check', 'close']
-const OPTIONS = ['name', 'create', 'dispose', 'reopen', 'overwriteBody', 'offers', 'maxCreated'] as const
+const OPTIONS = [
+  'name',
+  'create',
+  'dispose',
+  'reopen',
+  'overwriteBody',
+  'offers',
+  'maxCreated',
+  'ignoresTrailingSpaces',
+] as const
 const LAST_SECOND_OF_9999 = 253_402_300_799
 
 /** Which checks a call registers. */
@@ -66,7 +80,7 @@ export function metastoreChecks(selection: MetastoreCheckSelection): readonly Ch
  */
 export function metastoreConformance<M extends Metastore>(options: MetastoreConformanceOptions<M>): void {
   checkKnownOptions('metastoreConformance', options, OPTIONS)
-  const { name = 'a metastore', offers = [], maxCreated = LAST_SECOND_OF_9999 } = options
+  const { name = 'a metastore', offers = [], maxCreated = LAST_SECOND_OF_9999, ignoresTrailingSpaces = false } = options
   const made: M[] = []
   const add = (metastore: M): M => {
     made.push(metastore)
@@ -89,6 +103,7 @@ export function metastoreConformance<M extends Metastore>(options: MetastoreConf
       return {
         metastore,
         maxCreated,
+        ignoresTrailingSpaces,
         create: async () => add(await options.create()),
         reopen: reopen && (async () => add(await reopen.call(options, metastore))),
         overwriteBody: overwriteBody && (async (key, text) => overwriteBody.call(options, metastore, key, text)),

@@ -8,6 +8,7 @@ import {
   assertRow,
   assertStored,
   CREATED,
+  createdBeside,
   freshIntermediateKeyId,
   freshSystemKeyId,
   intermediateKey,
@@ -33,19 +34,20 @@ function compare(a: KeyMeta, b: KeyMeta): number {
 }
 
 /** Rows that a wrong order shows: bytes against UTF-16 units, case, digits, prefixes, and several rows of one id. */
-function mixedRows(run: string): EnvelopeKeyRecord[] {
+function mixedRows(subject: MetastoreSubject, run: string): EnvelopeKeyRecord[] {
   const names = ['b', 'B', 'a', 'ab', 'a_', 'a ', 'é', '\uff61', '😀', '10', '9', '中']
   const ids = names.map((name) => `_IK_${run}${name}`)
   const times = [999_999_999, 1_000_000_000, CREATED]
-  return ids.flatMap((id) => times.map((created) => intermediateKey(id, created)))
+  return ids.flatMap((id) => times.map((created) => intermediateKey(id, createdBeside(subject, id, created))))
 }
 
 const listChecks: readonly Check<MetastoreSubject>[] = [
   {
     name: 'list gives every row whole, by the bytes of its id, then by created',
-    async run({ metastore }) {
+    async run(subject) {
+      const { metastore } = subject
       const run = randomUUID()
-      const rows = mixedRows(run)
+      const rows = mixedRows(subject, run)
       for (const row of rows) await storeNew(metastore, row)
       const all = await listed(metastore)
       all.forEach((row, i) => {
@@ -62,9 +64,10 @@ const listChecks: readonly Check<MetastoreSubject>[] = [
   },
   {
     name: 'list after a key goes on with the next one, whether that key is there or not',
-    async run({ metastore }) {
+    async run(subject) {
+      const { metastore } = subject
       const run = randomUUID()
-      const rows = mixedRows(run).toSorted(compare)
+      const rows = mixedRows(subject, run).toSorted(compare)
       for (const row of rows) await storeNew(metastore, row)
       const own = async (after: KeyMeta): Promise<KeyMeta[]> =>
         (await listed(metastore, after)).filter((row) => row.keyId.includes(run)).map(meta)
@@ -140,12 +143,13 @@ const markRevokedChecks: readonly Check<MetastoreSubject>[] = [
   },
   {
     name: 'markRevoked leaves the other rows alone, and gives false where there is no such row',
-    async run({ metastore }) {
+    async run(subject) {
+      const { metastore } = subject
       const markRevoked = there(metastore.markRevoked?.bind(metastore), 'markRevoked')
       const keyId = freshIntermediateKeyId()
       const rows = [keyId, keyId.toUpperCase(), `${keyId} `, `${keyId}x`].flatMap((id) => [
-        intermediateKey(id, CREATED),
-        intermediateKey(id, CREATED + 60),
+        intermediateKey(id, createdBeside(subject, id, CREATED)),
+        intermediateKey(id, createdBeside(subject, id, CREATED + 60)),
       ])
       for (const row of rows) await storeNew(metastore, row)
       assert.equal(await markRevoked(keyId, CREATED), true)

@@ -16,6 +16,17 @@ export interface MetastoreSubject {
   readonly overwriteBody: ((key: KeyMeta, text: string) => Promise<void>) | undefined
   /** The greatest `created` that the store can hold, in Unix seconds. */
   readonly maxCreated: number
+  /** The store's unique key takes ids for equal that differ only in spaces at their end. */
+  readonly ignoresTrailingSpaces: boolean
+}
+
+/**
+ * A `created` for a further id of the same check: another one where the store's key would take the ids for equal.
+ *
+ * @param subject The subject of the check.
+ */
+export function createdBeside(subject: MetastoreSubject, keyId: string, created: number): number {
+  return subject.ignoresTrailingSpaces && keyId.endsWith(' ') ? created + 30 : created
 }
 
 /** The year 2026. */

@@ -1,5 +1,9 @@
 import com.godaddy.asherah.appencryption.Session;
 import com.godaddy.asherah.appencryption.SessionFactory;
+import com.godaddy.asherah.appencryption.kms.AwsKeyManagementServiceImpl;
+import com.godaddy.asherah.appencryption.kms.KeyManagementService;
+import com.godaddy.asherah.appencryption.kms.StaticKeyManagementServiceImpl;
+import com.godaddy.asherah.appencryption.persistence.DynamoDbMetastoreImpl;
 import com.godaddy.asherah.appencryption.persistence.Metastore;
 import com.godaddy.asherah.crypto.CryptoPolicy;
 import java.io.BufferedReader;
@@ -69,11 +73,28 @@ public final class Peer {
     closeFactory();
     rows.keySuffix = request.optString("regionSuffix", "");
     factory = SessionFactory.newBuilder(request.getString("product"), request.getString("service"))
-        .withMetastore(rows)
+        .withMetastore(request.has("dynamoDb") ? dynamoDb(request.getJSONObject("dynamoDb")) : rows)
         .withCryptoPolicy(new Policy(request.optLong("expireAfterSeconds", 90L * 24 * 60 * 60)))
-        .withStaticKeyManagementService(request.getString("masterKey"))
+        .withKeyManagementService(kms(request))
         .build();
     return JSONObject.NULL;
+  }
+
+  private static KeyManagementService kms(final JSONObject request) {
+    if (!request.has("awsKms")) {
+      return new StaticKeyManagementServiceImpl(request.getString("masterKey"));
+    }
+    final JSONObject settings = request.getJSONObject("awsKms");
+    final Map<String, String> arns = new HashMap<>();
+    settings.getJSONObject("regionMap").toMap().forEach((region, arn) -> arns.put(region, arn.toString()));
+    return AwsKeyManagementServiceImpl.newBuilder(arns, settings.getString("preferredRegion")).build();
+  }
+
+  private static Metastore<JSONObject> dynamoDb(final JSONObject settings) {
+    final DynamoDbMetastoreImpl.BuildStep builder = DynamoDbMetastoreImpl.newBuilder(settings.getString("region"))
+        .withEndPointConfiguration(settings.getString("endpoint"), settings.getString("region"))
+        .withTableName(settings.getString("tableName"));
+    return (settings.getBoolean("regionSuffix") ? builder.withKeySuffix() : builder).build();
   }
 
   private String encrypt(final String partition, final byte[] plaintext) {

@@ -14,4 +14,6 @@ pub(crate) mod tests;
 
 pub use accounting::{Purpose, locked_bytes, locked_high_water};
 pub use region::{CANARY, Canary, LockRule, Protections, Region};
+#[cfg(windows)]
+pub use system::stay_loaded;
 pub use system::{fork_count, lock_limit, page_size, watch_forks};

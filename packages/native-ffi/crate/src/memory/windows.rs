@@ -2,12 +2,30 @@
 
 use core::ptr::{self, NonNull};
 
+use windows_sys::Win32::System::LibraryLoader::{
+    GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
+};
 use windows_sys::Win32::System::Memory::{
     GetProcessWorkingSetSizeEx, MEM_COMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_NOACCESS, PAGE_READWRITE, VirtualAlloc,
     VirtualFree, VirtualLock, VirtualUnlock,
 };
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
+
+/// Keeps this library in the process. A worker's end unloads what only it has loaded, while strings of ours may still be alive
+/// in its heap: on Linux a flag of the linker says no to that.
+pub fn stay_loaded() {
+    let mut module = ptr::null_mut();
+    let here: fn() = stay_loaded;
+    // SAFETY: the address lies in this library, and `module` is a valid place for the answer.
+    unsafe {
+        GetModuleHandleExW(
+            GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+            here as *const u16,
+            &raw mut module,
+        )
+    };
+}
 
 /// Bytes of a page.
 pub fn page_size() -> usize {

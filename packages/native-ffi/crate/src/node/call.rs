@@ -215,9 +215,8 @@ impl<const N: usize> Call<N> {
     pub(super) fn text_len(&self, at: usize) -> Outcome<usize> {
         let mut len = 0;
         // SAFETY: without a buffer, only the length is asked for.
-        let status = unsafe {
-            napi_sys::napi_get_value_string_utf16(self.env, self.arg(at)?, ptr::null_mut(), 0, &raw mut len)
-        };
+        let status =
+            unsafe { napi_sys::napi_get_value_string_utf16(self.env, self.arg(at)?, ptr::null_mut(), 0, &raw mut len) };
         check(status, Fault::Argument)?;
         Ok(len)
     }

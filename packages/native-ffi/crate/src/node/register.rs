@@ -54,6 +54,8 @@ struct Environment {
 /// As Node-API promises: `env` and `exports` are valid, and a handle scope is open.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn napi_register_module_v1(env: napi_env, exports: napi_value) -> napi_value {
+    #[cfg(windows)]
+    memory::stay_loaded();
     #[cfg(target_env = "msvc")]
     {
         // SAFETY: the executable is never unloaded, so its handle may be forgotten.

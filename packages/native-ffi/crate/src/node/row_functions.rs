@@ -69,7 +69,7 @@ unsafe fn row_string(
         return unsafe { values::utf16(env, &wide) };
     };
     let len = text::text_len(created, middle.len(), data_len)?;
-    if len >= values::EXTERNAL_FROM {
+    if len >= values::LARGE_TEXT {
         let mut text = values::zeroed(len)?;
         let data = state.scratch.data(data_len)?;
         text::write(&RowText { created, wrapped, data }, middle, &mut text)?;

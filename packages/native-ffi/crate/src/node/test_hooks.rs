@@ -8,7 +8,7 @@ use super::call::run;
 
 type Function = unsafe extern "C" fn(napi_env, napi_callback_info) -> napi_value;
 
-pub(super) const MODULE_FUNCTIONS: &[(&str, Function)] = &[("panicNow", panic_now)];
+pub(super) const MODULE_FUNCTIONS: &[(&str, Function)] = &[("panicNow", panic_now), ("readBeyond", read_beyond)];
 pub(super) const PROVIDER_FUNCTIONS: &[(&str, Function)] =
     &[("panicInCall", panic_in_call), ("damageCanary", damage_canary), ("damageKey", damage_key)];
 
@@ -19,6 +19,17 @@ unsafe extern "C" fn panic_now(env: napi_env, info: napi_callback_info) -> napi_
         run::<1>(env, info, |call| {
             let message = String::from_utf16_lossy(&call.text(0)?);
             std::panic::panic_any(message)
+        })
+    }
+}
+
+/// `readBeyond(bytes)`: a fault that only a sanitizer notices.
+unsafe extern "C" fn read_beyond(env: napi_env, info: napi_callback_info) -> napi_value {
+    // SAFETY: env and info are this callback's. Reading behind the bytes is wrong, and nobody but a test asks for it.
+    unsafe {
+        run::<1>(env, info, |call| {
+            let (start, len) = call.bytes(0)?;
+            call.int(start.add(len).read_volatile().into())
         })
     }
 }

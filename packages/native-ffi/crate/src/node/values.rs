@@ -9,8 +9,8 @@ use napi_sys::{napi_env, napi_value, node_api_basic_env};
 use super::call::check;
 use crate::fault::{Fault, Outcome};
 
-/// Shorter texts are copied to V8's heap: below, that is quicker than a string that V8 has to give back.
-pub(super) const EXTERNAL_FROM: usize = 120 * 1024;
+/// Where V8 puts strings of its own among its large objects, which is slow: from here on, texts stay outside its heap.
+pub(super) const LARGE_TEXT: usize = 128 * 1024 - 64;
 
 /// # Safety
 ///
@@ -72,9 +72,21 @@ pub(super) fn zeroed(len: usize) -> Outcome<Box<[u8]>> {
     }
 }
 
-unsafe extern "C" fn drop_text(_env: node_api_basic_env, start: *mut c_void, len: *mut c_void) {
+unsafe extern "C" fn drop_text(env: node_api_basic_env, start: *mut c_void, len: *mut c_void) {
+    let len = len.addr();
     // SAFETY: both come from `external_latin1`, and Node-API calls this once.
-    drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(start.cast::<u8>(), len.addr())) });
+    drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(start.cast::<u8>(), len)) });
+    if !env.is_null() {
+        // SAFETY: env is valid, since it is there.
+        unsafe { count_external(env, len.cast_signed().saturating_neg()) };
+    }
+}
+
+/// Tells V8 how much memory hangs on its strings: it would not collect them in time otherwise, and memory would only grow.
+unsafe fn count_external(env: node_api_basic_env, change: isize) {
+    let mut total = 0;
+    // SAFETY: promised by the caller. A failure only makes V8 count wrong.
+    unsafe { napi_sys::napi_adjust_external_memory(env.cast(), i64::try_from(change).unwrap_or(0), &raw mut total) };
 }
 
 /// A string over memory that V8 gives back when it collects the string.
@@ -88,6 +100,7 @@ pub(super) unsafe fn external_latin1(env: napi_env, text: Box<[u8]>) -> Outcome<
     let (mut result, mut copied) = (ptr::null_mut(), false);
     // SAFETY: promised by the caller; the text lives until `drop_text`, which gets its length as the hint.
     let status = unsafe {
+        count_external(env.cast(), len.cast_signed());
         napi_sys::node_api_create_external_string_latin1(
             env,
             start.cast::<c_char>(),
@@ -100,7 +113,10 @@ pub(super) unsafe fn external_latin1(env: napi_env, text: Box<[u8]>) -> Outcome<
     };
     if status != napi_sys::Status::napi_ok {
         // SAFETY: nobody took the memory.
-        drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(start, len)) });
+        unsafe {
+            count_external(env.cast(), len.cast_signed().saturating_neg());
+            drop(Box::from_raw(ptr::slice_from_raw_parts_mut(start, len)));
+        }
         return Err(Fault::TooLong);
     }
     Ok(result)

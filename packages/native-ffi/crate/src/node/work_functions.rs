@@ -201,6 +201,7 @@ unsafe extern "C" fn complete(env: napi_env, status: napi_status, data: *mut c_v
         unsafe {
             let value = outcome
                 .and_then(|()| match text {
+                    Some(RowString::Narrow(text)) if text.len() < values::LARGE_TEXT => values::latin1(env, &text),
                     Some(RowString::Narrow(text)) => values::external_latin1(env, text),
                     Some(RowString::Wide(text)) => values::utf16(env, &text),
                     None => values::int(env, 0),

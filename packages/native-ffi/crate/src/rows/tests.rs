@@ -50,6 +50,18 @@ fn row_text(id: &str, created: u64, wrapped: &[u8], data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn every_length_is_written_to_its_place_and_no_further() {
+    for len in 0..200 {
+        let bytes: Vec<u8> = (0..len).map(|i| u8::try_from(i * 7 % 256).unwrap()).collect();
+        let expected = reference(&bytes);
+        let mut around = vec![0x55; expected.len() + 128];
+        base64::encode(&bytes, &mut around[64..64 + expected.len()]).unwrap();
+        assert!(around[..64].iter().chain(&around[64 + expected.len()..]).all(|byte| *byte == 0x55), "{len}");
+        assert_eq!(around[64..64 + expected.len()], expected);
+    }
+}
+
+#[test]
 fn only_canonical_base64_is_taken() {
     for text in [
         "=",

@@ -1,0 +1,147 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import {
+  createFactoryFromConfig,
+  type LoadPackage,
+  readConfigEnvironment,
+  readConfigFile,
+  readConfigText,
+} from '@asherah/config'
+import { channels, type Metastore, type WarningEvent } from '@asherah/core'
+import { createMemoryMetastore } from '@asherah/metastore-memory'
+import { afterAll, describe, expect, it } from 'vitest'
+
+const HEX = 'a1'.repeat(16) + '0f'.repeat(16)
+const config = { serviceName: 'svc', productId: 'prod', metastore: 'memory', kms: 'static', staticMasterKeyHex: HEX }
+const folder = mkdtempSync(join(tmpdir(), 'asherah-config-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const load: LoadPackage = (name) => import(name)
+
+async function roundTrip(given: Parameters<typeof createFactoryFromConfig>[0], options = {}): Promise<string> {
+  await using made = await createFactoryFromConfig(given, { load, ...options })
+  const session = made.factory.getSession('p')
+  return Buffer.from(await session.decrypt(await session.encryptToJson(Buffer.from('payload')))).toString()
+}
+
+describe('createFactoryFromConfig', () => {
+  it('works from an object, JSON text, a file and the environment', async () => {
+    const file = join(folder, 'asherah.json')
+    writeFileSync(file, `\uFEFF${JSON.stringify({ $schema: './schema.json', ...config })}`)
+    const env = {
+      SERVICE_NAME: 'svc',
+      PRODUCT_ID: 'prod',
+      Metastore: 'memory',
+      KMS: 'static',
+      STATIC_MASTER_KEY_HEX: HEX,
+    }
+    expect(await roundTrip(config)).toBe('payload')
+    expect(await roundTrip(readConfigText(JSON.stringify(config), {}))).toBe('payload')
+    expect(await roundTrip(readConfigFile(file, {}))).toBe('payload')
+    expect(await roundTrip(readConfigEnvironment(env))).toBe('payload')
+  })
+
+  it('keeps keys in an SQLite file', async () => {
+    const sqlite = { ...config, metastore: 'sqlite', connectionString: join(folder, 'keys.db') }
+    expect(await roundTrip(sqlite)).toBe('payload')
+    expect(
+      await roundTrip({ ...sqlite, metastore: 'rdbms', connectionString: `sqlite://${join(folder, 'keys.db')}` }),
+    ).toBe('payload')
+  })
+
+  it('names the package to install', async () => {
+    const missing: LoadPackage = async (name) => {
+      throw Object.assign(new Error(`Cannot find package '${name}'`), { code: 'ERR_MODULE_NOT_FOUND' })
+    }
+    await expect(
+      createFactoryFromConfig({ ...config, metastore: 'rdbms', connectionString: 'oracle://h/s' }, { load: missing }),
+    ).rejects.toThrow(
+      'the package @asherah/kms-static is not installed, which static needs: npm install @asherah/kms-static',
+    )
+  })
+
+  it('tells a package that is broken or of another version from a missing one', async () => {
+    const broken = async (): Promise<unknown> => {
+      throw new Error('boom')
+    }
+    await expect(createFactoryFromConfig(config, { load: broken })).rejects.toThrow(
+      '@asherah/kms-static cannot be loaded',
+    )
+    await expect(createFactoryFromConfig(config, { load: async () => ({}) })).rejects.toThrow('has no createStaticKms')
+  })
+
+  it('D-111 bad JSON is refused without a word of it', async () => {
+    for (const text of ['{"StaticMasterKeyHex":"hunter2"', 'hunter2', '"hunter2"', '{"KMS":"hunter2","KMS":"x"}']) {
+      try {
+        readConfigText(text, {})
+        throw new Error('it was accepted')
+      } catch (error) {
+        expect(inspect(error)).not.toContain('hunter2')
+        expect(error).toHaveProperty('code', 'ERR_ASHERAH_INVALID_CONFIG')
+      }
+    }
+  })
+
+  it('D-045 a name that JSON has twice is refused', () => {
+    expect(() => readConfigText('{"RegionMap":{"a":"x","b":"{\\"a\\":1}","a":"y"}}', {})).toThrow('has "a" twice')
+    expect(() => readConfigText('{"RegionMap":{"a":"x"},"KMS":"aws","regionMap":{"a":"x"}}', {})).not.toThrow()
+  })
+})
+
+describe('the drift guard', () => {
+  const store = createMemoryMetastore()
+  const shared = (metastore: Metastore): LoadPackage => {
+    return async (name) =>
+      name === '@asherah/metastore-memory'
+        ? { createMemoryMetastore: () => ({ ...metastore, close: undefined }) }
+        : load(name)
+  }
+  const guarded = { ...config, enableConfigDriftGuard: true }
+  const start = (given: object, metastore: Metastore = store): Promise<string> =>
+    roundTrip(given, { load: shared(metastore) })
+
+  it('D-060 lets a second start and a second region in, and refuses another layout', async () => {
+    const east: Metastore = { ...store, regionSuffix: 'us-east-1' }
+    const west: Metastore = { ...store, regionSuffix: 'us-west-2' }
+    const regional = { ...guarded, productId: 'regional' }
+    await start(regional, east)
+    await start(regional, west)
+    await start(regional, east)
+    await expect(start(regional, store)).rejects.toThrow('first used with another layout')
+    await expect(start({ ...regional, configDriftForceRun: true })).resolves.toBe('payload')
+    await expect(start(regional)).rejects.toThrow('ConfigDriftForceRun')
+    await expect(start({ ...regional, configDriftForceUpdate: true })).resolves.toBe('payload')
+    await expect(start(regional)).resolves.toBe('payload')
+    await expect(start(regional, east)).rejects.toThrow('another layout')
+  })
+
+  it('D-061 goes on with a warning where the metastore refuses to write', async () => {
+    const warnings: string[] = []
+    const hear = (message: unknown): void => {
+      const { code }: Partial<WarningEvent> = Object(message)
+      if (code !== undefined) warnings.push(code)
+    }
+    subscribe(channels.warning.name, hear)
+    const denied: Metastore = {
+      ...store,
+      store: async (keyId, created, record) => {
+        if (keyId.startsWith('_ASHERAH')) throw new Error('AccessDenied')
+        return store.store(keyId, created, record)
+      },
+    }
+    await expect(start({ ...guarded, productId: 'denied' }, denied)).resolves.toBe('payload')
+    unsubscribe(channels.warning.name, hear)
+    expect(warnings).toContain('CONFIG_DRIFT_UNRECORDED')
+  })
+
+  it('is off by default: no row is added', async () => {
+    const metastore = createMemoryMetastore()
+    await start({ ...config, productId: 'off' }, metastore)
+    const ids: string[] = []
+    for await (const { keyId } of metastore.list()) ids.push(keyId)
+    expect(ids.sort()).toEqual(['_IK_p_svc_off', '_SK_svc_off'])
+  })
+})

@@ -1,0 +1,148 @@
+import { KmsError, offHeapCopy } from '@asherah/core/backend'
+import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms'
+import { parseKeyArn } from './arn.ts'
+import { type Breaker, createBreaker } from './breaker.ts'
+import { classify, nameOf } from './classify.ts'
+import { createClient, type KmsClientLike, type OwnClient } from './client.ts'
+import { DeadlineError, withDeadline } from './deadline.ts'
+import type { RegionalKek } from './envelope.ts'
+import type { ConfiguredKey, Settings } from './options.ts'
+import { type KmsOperation, type KmsRegionEvent, kmsRegionChannel } from './region-events.ts'
+
+/** The KMS key of one region. Each call throws a `KmsError` that names the region; plaintext keys are the caller's to wipe. */
+export interface RegionalKey {
+  readonly region: string
+  readonly multiRegionId: string | undefined
+  readonly breaker: Breaker
+  generateDataKey(signal: AbortSignal): Promise<{ readonly dataKey: Uint8Array; readonly kek: RegionalKek }>
+  encrypt(dataKey: Uint8Array, signal: AbortSignal): Promise<RegionalKek>
+  /** @returns the data key, under the key that the KEK names if it is a former one of this region, else the region's. */
+  decrypt(kek: RegionalKek, signal: AbortSignal): Promise<Uint8Array>
+  /** Ends the client, if it was made here. */
+  close(): void
+}
+
+const DATA_KEY_BYTES = 32
+
+/** @throws KmsError when nothing says in which region the key is. */
+export async function createRegionalKey(configured: ConfiguredKey, settings: Settings): Promise<RegionalKey> {
+  const { keyId, formerKeyIds } = configured
+  const own = configured.client === undefined ? createClient(configured.region, settings) : undefined
+  const client = configured.client ?? own
+  if (client === undefined) throw new KmsError('no KMS client')
+  const region = configured.region ?? (await regionOf(client, own))
+  const breaker = createBreaker(settings.breaker)
+
+  const call = async <T>(
+    operation: KmsOperation,
+    outer: AbortSignal,
+    send: (abortSignal: AbortSignal) => Promise<T>,
+    discard?: (late: T) => void,
+  ): Promise<T> => {
+    const start = performance.now()
+    const publish = (outcome: KmsRegionEvent['outcome'], error?: string): void => {
+      if (!kmsRegionChannel.hasSubscribers) return
+      const durationMs = performance.now() - start
+      kmsRegionChannel.publish({ operation, region, outcome, durationMs, ...(error !== undefined && { error }) })
+    }
+    try {
+      const result = await withDeadline(settings.regionTimeoutMs, outer, send, discard)
+      breaker.succeeded()
+      publish('ok')
+      return result
+    } catch (cause) {
+      if (outer.aborted) {
+        publish('aborted')
+      } else if (cause instanceof DeadlineError) {
+        breaker.failed()
+        publish('timeout')
+      } else {
+        const outcome = classify(cause)
+        // A region that refuses is there: only failures that may pass count.
+        if (outcome === 'transient') breaker.failed()
+        publish(outcome, nameOf(cause))
+      }
+      throw new KmsError(`${region}: ${operation} failed (${nameOf(cause)})`, { cause })
+    }
+  }
+
+  return {
+    region,
+    multiRegionId: parseKeyArn(keyId)?.multiRegionId,
+    breaker,
+    async generateDataKey(signal) {
+      const command = new GenerateDataKeyCommand({ KeyId: keyId, KeySpec: 'AES_256' })
+      const output = await call(
+        'GenerateDataKey',
+        signal,
+        (abortSignal) => client.send(command, { abortSignal }),
+        ({ Plaintext }) => Plaintext?.fill(0),
+      )
+      const dataKey = takeDataKey(region, output.Plaintext)
+      try {
+        return { dataKey, kek: kekOf(region, keyId, output) }
+      } catch (error) {
+        dataKey.fill(0)
+        throw error
+      }
+    },
+    async encrypt(dataKey, signal) {
+      const command = new EncryptCommand({ KeyId: keyId, Plaintext: dataKey })
+      return kekOf(region, keyId, await call('Encrypt', signal, (abortSignal) => client.send(command, { abortSignal })))
+    },
+    async decrypt({ arn, encryptedKek }, signal) {
+      const KeyId = arn !== undefined && formerKeyIds.includes(arn) ? arn : keyId
+      const command = new DecryptCommand({ KeyId, CiphertextBlob: encryptedKek })
+      const output = await call(
+        'Decrypt',
+        signal,
+        (abortSignal) => client.send(command, { abortSignal }),
+        ({ Plaintext }) => Plaintext?.fill(0),
+      )
+      return takeDataKey(region, output.Plaintext)
+    },
+    close: () => own?.destroy(),
+  }
+}
+
+async function regionOf(client: KmsClientLike, own: OwnClient | undefined): Promise<string> {
+  try {
+    const region = await client.config?.region()
+    if (region !== undefined && region !== '') return region
+  } catch (cause) {
+    own?.destroy()
+    throw noRegion({ cause })
+  }
+  throw noRegion()
+}
+
+function noRegion(options?: ErrorOptions): KmsError {
+  const ways = 'give an ARN as keyId, or the option region, or set AWS_REGION'
+  return new KmsError(`nothing says in which region the KMS key is: ${ways}`, options)
+}
+
+/** The SDK's bytes may be a slice of a shared pool: they are copied, and wiped there. */
+function takeDataKey(region: string, plaintext: Uint8Array | undefined): Uint8Array {
+  if (!(plaintext instanceof Uint8Array)) throw new KmsError(`${region}: KMS gave no data key`)
+  try {
+    if (plaintext.byteLength !== DATA_KEY_BYTES) {
+      throw new KmsError(`${region}: KMS gave a data key of ${plaintext.byteLength} bytes, not ${DATA_KEY_BYTES}`)
+    }
+    return offHeapCopy(plaintext)
+  } finally {
+    plaintext.fill(0)
+  }
+}
+
+function kekOf(
+  region: string,
+  keyId: string,
+  output: { readonly KeyId?: string | undefined; readonly CiphertextBlob?: Uint8Array | undefined },
+): RegionalKek {
+  const { KeyId, CiphertextBlob } = output
+  if (!(CiphertextBlob instanceof Uint8Array) || CiphertextBlob.byteLength === 0) {
+    throw new KmsError(`${region}: KMS gave no ciphertext`)
+  }
+  // KMS names the key itself, where `keyId` may be an alias.
+  return { region, arn: KeyId ?? keyId, encryptedKek: CiphertextBlob }
+}

@@ -1,0 +1,3 @@
+export type { SecretsManagerClientLike, SendOptions } from './client.ts'
+export type { SecretsManagerKmsOptions } from './options.ts'
+export { createSecretsManagerKms, type SecretsManagerKms } from './secrets-manager-kms.ts'

@@ -1,0 +1,146 @@
+import { channels, InvalidConfigError, KmsError, type Secret, type SecretFactory } from '@asherah/core/backend'
+import { GetSecretValueCommand, ListSecretVersionIdsCommand } from '@aws-sdk/client-secrets-manager'
+import { untilAborted } from './abort.ts'
+import type { SecretsManagerClientLike } from './client.ts'
+import { masterKeyFrom } from './master-key.ts'
+import type { Settings } from './options.ts'
+
+/** The versions of the secret that have been read, each in a `Secret`. */
+export interface MasterKeyVersions {
+  /** The current version: read again when `refreshMs` has passed; if that fails, the one at hand is used, with a warning. */
+  current(): Promise<Secret>
+  /** The versions at hand, the current one first. */
+  known(): readonly Secret[]
+  /** Reads the current version again, and the former ones: callers at once share one search, and 5 s pass between two. */
+  search(): Promise<void>
+  close(): void
+}
+
+/** A key that nothing opens must not make each call a search. */
+const SEARCH_INTERVAL_MS = 5_000
+/** A secret has about 100 versions at most, which is one page; a stand-in's may be shorter. */
+const MAX_PAGES = 20
+/** After a refresh that failed. */
+const RETRY_MS = 30_000
+
+export function createVersions(
+  client: SecretsManagerClientLike,
+  secrets: SecretFactory,
+  settings: Settings,
+): MasterKeyVersions {
+  const { secretId, versionStage, refreshMs, timeoutMs, maxFormerVersions } = settings
+  const known = new Map<string, Secret>()
+  let currentId: string | undefined
+  let freshUntil = Number.NEGATIVE_INFINITY
+  let searchAgainAt = Number.NEGATIVE_INFINITY
+  let refreshing: Promise<Secret> | undefined
+  let searching: Promise<void> | undefined
+  let closed = false
+
+  const request = async <T>(send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> => {
+    const deadline = AbortSignal.timeout(timeoutMs)
+    try {
+      return await untilAborted(send(deadline), deadline)
+    } catch (cause) {
+      const why = deadline.aborted ? `no answer in ${timeoutMs} ms` : cause instanceof Error ? cause.name : 'failed'
+      throw new KmsError(`the master key cannot be read from Secrets Manager (${why})`, { cause })
+    }
+  }
+
+  /** @param versionId default the current one. */
+  const read = async (versionId?: string): Promise<{ readonly id: string; readonly secret: Secret }> => {
+    const which = versionId === undefined ? { VersionStage: versionStage } : { VersionId: versionId }
+    const command = new GetSecretValueCommand({ SecretId: secretId, ...which })
+    const value = await request((abortSignal) => client.send(command, { abortSignal }))
+    const key = masterKeyFrom(value)
+    const id = value.VersionId ?? versionId ?? ''
+    const atHand = known.get(id)
+    if (closed || atHand !== undefined) key.fill(0)
+    if (closed) throw new KmsError('the KMS was closed')
+    const secret = atHand ?? secrets.fromBytes(key)
+    known.set(id, secret)
+    return { id, secret }
+  }
+
+  const refresh = (): Promise<Secret> => {
+    refreshing ??= read()
+      .then(({ id, secret }) => {
+        currentId = id
+        freshUntil = performance.now() + refreshMs
+        return secret
+      })
+      .finally(() => {
+        refreshing = undefined
+      })
+    return refreshing
+  }
+
+  async function searchAll(): Promise<void> {
+    await refresh()
+    for (const id of (await formerIds()).slice(0, maxFormerVersions)) {
+      try {
+        if (!known.has(id)) await read(id)
+      } catch (cause) {
+        // One version that holds something else must not hide the others.
+        if (!(cause instanceof InvalidConfigError)) throw cause
+        warn('MASTER_KEY_VERSION_UNUSABLE', 'a former version of the secret is no master key', cause)
+      }
+    }
+  }
+
+  async function formerIds(): Promise<string[]> {
+    const versions: { readonly id: string; readonly created: number }[] = []
+    let token: string | undefined
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const input = { SecretId: secretId, IncludeDeprecated: true, ...(token && { NextToken: token }) }
+      const command = new ListSecretVersionIdsCommand(input)
+      const { Versions = [], NextToken } = await request((abortSignal) => client.send(command, { abortSignal }))
+      for (const { VersionId, CreatedDate } of Versions) {
+        if (VersionId !== undefined) versions.push({ id: VersionId, created: CreatedDate?.getTime() ?? 0 })
+      }
+      token = NextToken
+      if (!token) break
+    }
+    return versions
+      .filter(({ id }) => id !== currentId)
+      .sort((a, b) => b.created - a.created)
+      .map(({ id }) => id)
+  }
+
+  return {
+    async current() {
+      const atHand = known.get(currentId ?? '')
+      if (atHand === undefined) return refresh()
+      if (performance.now() < freshUntil) return atHand
+      try {
+        return await refresh()
+      } catch (cause) {
+        freshUntil = performance.now() + Math.min(RETRY_MS, refreshMs)
+        warn('MASTER_KEY_REFRESH_FAILED', 'the secret cannot be read again: the version at hand is used', cause)
+        return atHand
+      }
+    },
+    known() {
+      const atHand = known.get(currentId ?? '')
+      const others = [...known.values()].filter((secret) => secret !== atHand)
+      return atHand === undefined ? others : [atHand, ...others]
+    },
+    async search() {
+      if (searching === undefined && performance.now() < searchAgainAt) return
+      searching ??= searchAll().finally(() => {
+        searching = undefined
+        searchAgainAt = performance.now() + SEARCH_INTERVAL_MS
+      })
+      await searching
+    },
+    close() {
+      closed = true
+      for (const secret of known.values()) secret.close()
+      known.clear()
+    },
+  }
+}
+
+function warn(code: string, message: string, cause: unknown): void {
+  channels.warning.publish({ code, message, cause })
+}

@@ -1,0 +1,3 @@
+import { buildConfig } from '../../tooling/tsup.ts'
+
+export default buildConfig(['src/index.ts'])

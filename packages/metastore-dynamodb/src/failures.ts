@@ -1,0 +1,48 @@
+import { MetastoreError } from '@asherah/core/backend'
+import { ResourceNotFoundException } from '@aws-sdk/client-dynamodb'
+import { isServerError, isThrottlingError, isTransientError } from '@smithy/core/retry'
+
+/** A try of a request that got no answer in time. */
+export class NoAnswer extends Error {}
+
+/** What another try may cure: `throttled` wants a longer pause. */
+export function retryKind(error: unknown): 'throttled' | 'transient' | undefined {
+  if (error instanceof NoAnswer) return 'transient'
+  if (!isSdkError(error)) return undefined
+  if (isThrottlingError(error)) return 'throttled'
+  return isTransientError(error) || isServerError(error) ? 'transient' : undefined
+}
+
+/** The SDK's tests read each field with care, whatever error it is. */
+function isSdkError(error: unknown): error is Parameters<typeof isTransientError>[0] {
+  return error instanceof Error
+}
+
+/** How often the SDK itself tried: more than once where the caller's client does its own retries. */
+export function sdkAttempts(error: unknown): number {
+  const metadata: unknown = error instanceof Error ? Reflect.get(error, '$metadata') : undefined
+  const attempts: unknown =
+    typeof metadata === 'object' && metadata !== null ? Reflect.get(metadata, 'attempts') : undefined
+  return typeof attempts === 'number' ? attempts : 1
+}
+
+/**
+ * @param what What was tried, such as `store`.
+ * @param attempts How often.
+ */
+export function toMetastoreError(what: string, tableName: string, error: unknown, attempts: number): MetastoreError {
+  const tries = Math.max(attempts, sdkAttempts(error))
+  const often = tries > 1 ? `, after ${tries} tries` : ''
+  return new MetastoreError(`DynamoDB ${what}, table ${tableName}${often}: ${reasonOf(error)}`, { cause: error })
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof ResourceNotFoundException) {
+    return 'there is no such table in this region and account (ResourceNotFoundException)'
+  }
+  if (!(error instanceof Error)) return 'unknown failure'
+  // Of an AggregateError (a host with several addresses) the message is empty.
+  const code: unknown = Reflect.get(error, 'code')
+  const text = error.message === '' && typeof code === 'string' ? code : error.message
+  return error instanceof NoAnswer || error.name === 'Error' ? text : `${error.name}: ${text}`
+}

@@ -1,0 +1,44 @@
+import { codeOf, type ErrorKind, isNetworkError } from '@asherah/sql-shared'
+
+/** A unique index (2601) or a constraint (2627) refuses the row. */
+const DUPLICATE: ReadonlySet<number> = new Set([2601, 2627])
+
+/**
+ * Passing: deadlock and lock timeout; failover, recovery and availability groups; Azure SQL's throttling and moves; out of
+ * memory for a moment. From Microsoft's lists of transient faults.
+ */
+const TRANSIENT: ReadonlySet<number> = new Set([
+  64, 233, 615, 701, 921, 926, 976, 983, 1204, 1205, 1222, 3960, 4060, 4221, 6005, 8645, 8651, 10053, 10054, 10060,
+  10928, 10929, 14355, 17197, 18401, 20041, 40143, 40197, 40501, 40540, 40613, 41301, 41302, 41305, 41325, 41839, 42108,
+  42109, 49918, 49919, 49920,
+])
+
+/** What tedious and mssql say of connections that failed. */
+const CONNECTION_CODES: ReadonlySet<unknown> = new Set(['ECLOSE', 'ECONNCLOSED', 'ESOCKET', 'ETIMEOUT'])
+/** Ends the connection. */
+const FATAL_CLASS = 20
+
+/** SQL Server's number of an error, where the server itself sent it. */
+export function numberOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('number' in error)) return undefined
+  return typeof error.number === 'number' ? error.number : undefined
+}
+
+/** By number; by code where the server said nothing. Never by text. */
+export function kindOf(error: unknown): ErrorKind {
+  const number = numberOf(error)
+  if (number !== undefined) {
+    if (DUPLICATE.has(number)) return 'duplicate'
+    return TRANSIENT.has(number) ? 'transient' : 'permanent'
+  }
+  if (!CONNECTION_CODES.has(codeOf(error))) return 'permanent'
+  // A certificate that does not verify, and a name that is not there, come as socket errors too.
+  const { cause } = error instanceof Error ? error : {}
+  return cause === undefined || codeOf(cause) === undefined || isNetworkError(cause) ? 'transient' : 'permanent'
+}
+
+/** True when the server answered with an error, and the connection goes on. */
+export function survives(error: unknown): boolean {
+  if (numberOf(error) === undefined || !(error instanceof Error)) return false
+  return !('class' in error && typeof error.class === 'number' && error.class >= FATAL_CLASS)
+}

@@ -1,0 +1,110 @@
+import {
+  codeOf,
+  type ErrorKind,
+  isNetworkError,
+  LostConnectionError,
+  type SqlDialect,
+  type StoredRow,
+  utcText,
+} from '@asherah/sql-shared'
+import { inspectTable } from './inspect.ts'
+import type { PgClient, PgResult } from './pg-types.ts'
+import type { StatementTexts } from './statements.ts'
+
+const UNIQUE_VIOLATION = '23505'
+
+/** What passes: the statement took no effect, or the outcome is not known. */
+const TRANSIENT: ReadonlySet<unknown> = new Set([
+  '40001', // serialization_failure
+  '40P01', // deadlock_detected
+  '55P03', // lock_not_available
+  '53300', // too_many_connections
+  '57P01', // admin_shutdown
+  '57P02', // crash_shutdown
+  '57P03', // cannot_connect_now
+  '57P05', // idle_session_timeout
+  '25006', // read_only_sql_transaction: after a failover this connection may be to the old primary
+  '08000', // connection_exception, and its kinds
+  '08001',
+  '08003',
+  '08004',
+  '08006',
+  '08007',
+])
+
+const READ_ONLY = '25006'
+
+const AS_TEXT = { getTypeParser: () => (text: string) => text }
+
+/** The statements of PostgreSQL. */
+export function createDialect(texts: StatementTexts, isReplica: boolean): SqlDialect<PgClient> {
+  return {
+    name: 'PostgreSQL',
+    load: async (c, keyId, created) => rowOf(await query(c, texts.load, [keyId, timestamp(created)])),
+    async loadLatest(c, keyId, notAfter) {
+      if (notAfter === undefined) return rowOf(await query(c, texts.loadLatest, [keyId]))
+      return rowOf(await query(c, texts.loadLatestNotAfter, [keyId, timestamp(notAfter)]))
+    },
+    async insert(c, keyId, created, keyRecord) {
+      await query(c, texts.insert, [keyId, timestamp(created), keyRecord])
+    },
+    async replace(c, { keyId, created }, from, to) {
+      const result = await query(c, texts.replace, [keyId, timestamp(created), from, to])
+      return result.rowCount === 1
+    },
+    async page(c, after) {
+      const page =
+        after === undefined
+          ? await query(c, texts.firstPage, [])
+          : after.created === undefined
+            ? await query(c, texts.pageAfterId, [after.keyId])
+            : await query(c, texts.pageAfterRow, [after.keyId, timestamp(after.created)])
+      return page.rows.map(storedRow)
+    },
+    inspect: (c) => inspectTable((text, values) => query(c, text, values), texts.table, isReplica),
+    kindOf(error): ErrorKind {
+      const code = codeOf(error)
+      if (code === UNIQUE_VIOLATION) return 'duplicate'
+      return TRANSIENT.has(code) ? 'transient' : 'permanent'
+    },
+    survives: (error) => isServerError(error) && severityOf(error) === 'ERROR' && codeOf(error) !== READ_ONLY,
+  }
+}
+
+/** Runs one statement; what `pg` says without a code is a connection that ended. */
+export async function query(client: PgClient, text: string, values: (string | number)[]): Promise<PgResult> {
+  try {
+    return await client.query({ text, values, types: AS_TEXT })
+  } catch (error) {
+    throw asLost(error)
+  }
+}
+
+/** `pg` has no code for a connection that ended. */
+export function asLost(error: unknown): unknown {
+  if (isServerError(error) || isNetworkError(error) || codeOf(error) !== undefined) return error
+  return new LostConnectionError(error instanceof Error ? error.message : 'the connection ended', { cause: error })
+}
+
+/** The server's own answer: it has a severity beside its SQLSTATE. */
+function isServerError(error: unknown): boolean {
+  return severityOf(error) !== undefined && typeof codeOf(error) === 'string'
+}
+
+function severityOf(error: unknown): unknown {
+  return error instanceof Error && 'severity' in error ? error.severity : undefined
+}
+
+function rowOf(result: PgResult): StoredRow | undefined {
+  const row = result.rows[0]
+  return row === undefined ? undefined : storedRow(row)
+}
+
+function storedRow(row: Readonly<Record<string, unknown>>): StoredRow {
+  return { id: row.id, seconds: row.seconds, keyRecord: row.key_record }
+}
+
+/** A `timestamp` ignores the zone, and a `timestamptz` takes it: both hold this very instant of UTC. */
+function timestamp(seconds: number): string {
+  return `${utcText(seconds)}Z`
+}

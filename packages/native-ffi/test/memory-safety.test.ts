@@ -1,0 +1,44 @@
+import { describe, expect, test } from 'vitest'
+import { nativeBinary } from './support/native-build.ts'
+import { resultOf, runChild } from './support/run-child.ts'
+import { sanitizedBinary } from './support/sanitizer.ts'
+
+const sanitized = sanitizedBinary()
+
+describe.skipIf(nativeBinary() === undefined)('memory', () => {
+  test('five seconds of rows of all forms and sizes, workers that start and end, and collections do no harm (D-103, D-114)', () => {
+    const child = runChild('stress.ts', { args: ['5'] })
+    expect(child.stderr).toBe('')
+    const { rows, ended } = Object(resultOf(child))
+    expect(rows).toBeGreaterThan(20)
+    expect(ended).toBeGreaterThan(0)
+  })
+
+  test('long rows do not pile up in a run of calls that never gives the event loop a turn', () => {
+    const { megabytes, rows } = Object(resultOf(runChild('long-rows.ts')))
+    expect(rows).toBe(6_000)
+    // 2.4 GB of text were written.
+    expect(megabytes).toBeLessThan(700)
+  })
+})
+
+describe.skipIf(sanitized === undefined)('under AddressSanitizer (D-139)', () => {
+  const { binary = '', env = {} } = sanitized ?? {}
+
+  test('a read behind a buffer is noticed: it does work here', () => {
+    const child = runChild('read-beyond.ts', { args: [binary], env })
+    expect(child.status).not.toBe(0)
+    expect(child.stderr).toMatch(/AddressSanitizer: heap-buffer-overflow|AddressSanitizer: .*READ/)
+    expect(child.stdout).toBe('')
+  })
+
+  test.each([
+    ['wrong arguments', 'hostile.ts', [binary]],
+    ['hostile records', 'hostile-rows.ts', []],
+    ['rows of all forms and sizes, workers and collections', 'stress.ts', ['5']],
+  ])('%s: no bad access', (_, file, args) => {
+    const child = runChild(file, { args, env })
+    expect(child.stderr).toBe('')
+    expect(resultOf(child)).toBeTypeOf('object')
+  })
+})
