@@ -2,6 +2,7 @@ import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } fr
 import { dirname, join, sep } from 'node:path'
 import { readmeProblems, relativeLinks } from './lib/readme-shape.ts'
 import { runProblem, type SnippetProblem, typeProblems, writeSnippets } from './lib/snippet-program.ts'
+import { startSnippetServices } from './lib/snippet-services.ts'
 import { type DocProblem, type Snippet, shellCommands, snippetsOf } from './lib/snippets.ts'
 import { publicPackages, workspaceRoot } from './lib/workspace.ts'
 
@@ -61,10 +62,16 @@ let runCount = 0
 try {
   const files = writeSnippets(folder, snippets)
   problems.push(...typeProblems(files))
-  for (const file of files.filter(({ compileOnly }) => !compileOnly)) {
-    runCount += 1
-    const problem = await runProblem(file)
-    if (problem !== undefined) problems.push(problem)
+  const toRun = files.filter(({ compileOnly }) => !compileOnly)
+  const services = await startSnippetServices(toRun.map(({ code }) => code))
+  try {
+    for (const file of toRun) {
+      runCount += 1
+      const problem = await runProblem(file, services.env)
+      if (problem !== undefined) problems.push(problem)
+    }
+  } finally {
+    await services.stop()
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })
