@@ -6,6 +6,7 @@ import { memory } from './groups/memory.ts'
 import { nativePath } from './groups/native-path.ts'
 import { partitions } from './groups/partitions.ts'
 import { protectedMemory } from './groups/protected.ts'
+import { sql } from './groups/sql.ts'
 import { typescriptPath } from './groups/typescript-path.ts'
 import { drawPlots } from './plots/plots.ts'
 import { toMarkdown, writeResults } from './report.ts'
@@ -19,6 +20,7 @@ const GROUPS: readonly Group[] = [
   partitions,
   memory,
   diagnostics,
+  sql,
 ]
 
 const program = new Command('bench')

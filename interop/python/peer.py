@@ -10,6 +10,8 @@ import asherah
 
 
 def metastore_of(request):
+    if "sqlUrl" in request:
+        return {"Metastore": "rdbms", "ConnectionString": request["sqlUrl"]}
     if "dynamoDb" not in request:
         return {"Metastore": "sqlite", "ConnectionString": request["path"]}
     settings = request["dynamoDb"]

@@ -44,7 +44,7 @@ test('beyond what every peer accepts, we accept only the two that are explained 
   expect(looser.map(({ name }) => name)).toEqual(['preferred-kek-valid-but-other-data-key', 'arn-missing'])
 })
 
-describe('AWS KMS envelopes, read by the test-only KMS', () => {
+describe('AWS KMS envelopes, read by createAwsKms', () => {
   test.each(vectors.variants.map((variant) => [variant.name, variant] as const))('%s', async (name, variant) => {
     if (vectors.kms.type !== 'aws') throw new Error('kms-variants.json is not for AWS KMS')
     await using factory = new SessionFactory({
@@ -53,7 +53,7 @@ describe('AWS KMS envelopes, read by the test-only KMS', () => {
       metastore: await memoryMetastoreOf(variant.rows),
       kms: createEnvelopeKms({
         kms: vectors.kms,
-        regions: Object.keys(variant.readerRegionArnMap),
+        regionMap: variant.readerRegionArnMap,
         preferredRegion: variant.readerPreferredRegion,
       }),
     })

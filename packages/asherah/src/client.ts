@@ -128,6 +128,25 @@ export function createClient(settings: Settings): Client {
     }
   }
 
+  /** Nothing is to be done but the call: the hot path has one promise less. */
+  const isPlain = (): boolean => shadow === undefined && closing === undefined && !hooks.wantsMetrics
+  const encryptLater: Client['encrypt'] = async (partitionId, plaintext, owner) => {
+    // What is there at the call is what is compared.
+    const snapshot = shadow === undefined ? undefined : new Uint8Array(plaintext)
+    const json = await later('encrypt', () =>
+      withEngine(plaintext, (made, bytes) => made.encrypt(partitionId, bytes, owner)),
+    )
+    if (snapshot !== undefined) shadow?.check('encrypted', partitionId, json, snapshot)
+    return json
+  }
+  const decryptLater: Client['decrypt'] = async (partitionId, record, owner) => {
+    const plaintext = await later('decrypt', () =>
+      withEngine(record, (made, bytes) => made.decrypt(partitionId, bytes, owner)),
+    )
+    shadow?.check('decrypted', partitionId, record, new Uint8Array(plaintext))
+    return plaintext
+  }
+
   const close = async (): Promise<void> => {
     if (early > 0) {
       await new Promise<void>((resolve) => {
@@ -165,24 +184,15 @@ export function createClient(settings: Settings): Client {
       shadow?.check('decrypted', partitionId, record, new Uint8Array(plaintext))
       return plaintext
     },
-    async encrypt(partitionId, plaintext, owner) {
-      if (shadow === undefined && engine !== undefined && closing === undefined && !hooks.wantsMetrics) {
-        return engine.encrypt(partitionId, plaintext, owner)
-      }
-      // What is there at the call is what is compared.
-      const snapshot = shadow === undefined ? undefined : new Uint8Array(plaintext)
-      const json = await later('encrypt', () =>
-        withEngine(plaintext, (made, bytes) => made.encrypt(partitionId, bytes, owner)),
-      )
-      if (snapshot !== undefined) shadow?.check('encrypted', partitionId, json, snapshot)
-      return json
+    encrypt(partitionId, plaintext, owner) {
+      return isPlain() && engine !== undefined
+        ? engine.encrypt(partitionId, plaintext, owner)
+        : encryptLater(partitionId, plaintext, owner)
     },
-    async decrypt(partitionId, record, owner) {
-      const plaintext = await later('decrypt', () =>
-        withEngine(record, (made, bytes) => made.decrypt(partitionId, bytes, owner)),
-      )
-      shadow?.check('decrypted', partitionId, record, new Uint8Array(plaintext))
-      return plaintext
+    decrypt(partitionId, record, owner) {
+      return isPlain() && engine !== undefined
+        ? engine.decrypt(partitionId, record, owner)
+        : decryptLater(partitionId, record, owner)
     },
     close() {
       closing ??= close()

@@ -42,9 +42,12 @@ export function recordInput(record: unknown): string | Uint8Array {
   )
 }
 
-/** The same memory as a Buffer. */
+/**
+ * The same bytes as a Buffer: a Buffer is a Uint8Array with this prototype. `Buffer.from(bytes.buffer, …)` would first make an
+ * ArrayBuffer of a short array, which takes as long as decrypting it.
+ */
 export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Object.setPrototypeOf(bytes, Buffer.prototype)
 }
 
 /** The text of a payload, whose bytes are wiped. @throws InvalidInputError when they are not UTF-8. */

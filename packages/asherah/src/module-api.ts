@@ -151,26 +151,6 @@ function decrypting(partitionId: string, record: string | Uint8Array): Uint8Arra
   }
 }
 
-async function encryptingAsync(partitionId: string, data: Uint8Array): Promise<string> {
-  const client = ready()
-  checkPartition(partitionId)
-  try {
-    return await client.encrypt(partitionId, data)
-  } catch (error) {
-    throw failed('encrypt', error)
-  }
-}
-
-async function decryptingAsync(partitionId: string, record: string | Uint8Array): Promise<Uint8Array> {
-  const client = ready()
-  checkPartition(partitionId)
-  try {
-    return await client.decrypt(partitionId, record)
-  } catch (error) {
-    throw failed('decrypt', error)
-  }
-}
-
 function failed(what: 'encrypt' | 'decrypt', error: unknown): unknown {
   if (hooks.wantsLog && error instanceof Error) {
     hooks.log({ level: 'error', message: `${what} failed: ${error.message}`, target: 'asherah' })
@@ -190,7 +170,13 @@ export function encrypt(partitionId: string, data: Uint8Array | string): string 
 
 /** As {@link encrypt}, without blocking; never throws, always rejects. */
 export async function encryptAsync(partitionId: string, data: Uint8Array | string): Promise<string> {
-  return encryptingAsync(partitionId, payloadBytes(data))
+  const client = ready()
+  checkPartition(partitionId)
+  try {
+    return await client.encrypt(partitionId, payloadBytes(data))
+  } catch (error) {
+    throw failed('encrypt', error)
+  }
 }
 
 /** As {@link encrypt}, of text. */
@@ -200,7 +186,7 @@ export function encryptString(partitionId: string, text: string): string {
 
 /** As {@link encryptString}, without blocking. */
 export async function encryptStringAsync(partitionId: string, text: string): Promise<string> {
-  return encryptingAsync(partitionId, textBytes(text))
+  return encryptAsync(partitionId, textBytes(text))
 }
 
 /** Decrypts a record's JSON text, or its bytes. Blocks as {@link encrypt} does. */
@@ -210,7 +196,13 @@ export function decrypt(partitionId: string, record: string | Uint8Array): Buffe
 
 /** As {@link decrypt}, without blocking. */
 export async function decryptAsync(partitionId: string, record: string | Uint8Array): Promise<Buffer> {
-  return asBuffer(await decryptingAsync(partitionId, recordInput(record)))
+  const client = ready()
+  checkPartition(partitionId)
+  try {
+    return asBuffer(await client.decrypt(partitionId, recordInput(record)))
+  } catch (error) {
+    throw failed('decrypt', error)
+  }
 }
 
 /** As {@link decrypt}, to text. @throws InvalidInputError when it is not UTF-8. */
@@ -220,7 +212,7 @@ export function decryptString(partitionId: string, record: string | Uint8Array):
 
 /** As {@link decryptString}, without blocking. */
 export async function decryptStringAsync(partitionId: string, record: string | Uint8Array): Promise<string> {
-  return textOf(await decryptingAsync(partitionId, recordInput(record)))
+  return textOf(await decryptAsync(partitionId, record))
 }
 
 /** Encrypts to a record in parts, as the Cobhan interface does. Blocks as {@link encrypt} does. */

@@ -242,11 +242,11 @@ export interface AsherahConfig {
   readonly VaultApproleSecretId?: string | null | undefined
   /** As {@link AsherahConfig.VaultApproleSecretId}. */
   readonly vaultApproleSecretId?: string | null | undefined
-  /** TLS login: the file of the certificate. Default: none. */
+  /** TLS login: the certificate in PEM, or its file. Default: none. */
   readonly VaultClientCert?: string | null | undefined
   /** As {@link AsherahConfig.VaultClientCert}. */
   readonly vaultClientCert?: string | null | undefined
-  /** TLS login: the file of the private key. Default: none. */
+  /** TLS login: the private key in PEM, or its file. Default: none. */
   readonly VaultClientKey?: string | null | undefined
   /** As {@link AsherahConfig.VaultClientKey}. */
   readonly vaultClientKey?: string | null | undefined

@@ -1,10 +1,10 @@
 export type { AsherahConfig } from './asherah-config.ts'
-export type { BackendPlan } from './backends.ts'
 export { type Database, type Route, routeConnectionString } from './connection-string.ts'
 export { type ConfiguredFactory, createFactoryFromConfig, type FromConfigOptions } from './create-factory.ts'
 export { configJsonSchema, configMarkdown, configTypes } from './describe.ts'
 export { type ConfigKey, configKeys, type KeyGroup, type KeyType } from './key-table.ts'
-export type { LoadPackage } from './load-backend.ts'
+export { type LoadPackage, loadKms, loadMetastore } from './load-backend.ts'
+export { type BackendPlan, metastorePlan } from './metastore-plan.ts'
 export { type Plan, planOf } from './plan.ts'
 export {
   type Environment,

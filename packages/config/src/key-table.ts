@@ -245,11 +245,11 @@ export const configKeys: readonly ConfigKey[] = [
     env: ['VAULT_APPROLE_SECRET_ID'],
     ambient,
   }),
-  key('VaultClientCert', 'text', 'vault', 'TLS login: the file of the certificate.', {
+  key('VaultClientCert', 'text', 'vault', 'TLS login: the certificate in PEM, or its file.', {
     env: ['VAULT_CLIENT_CERT'],
     ambient,
   }),
-  key('VaultClientKey', 'text', 'vault', 'TLS login: the file of the private key.', {
+  key('VaultClientKey', 'secret', 'vault', 'TLS login: the private key in PEM, or its file.', {
     env: ['VAULT_CLIENT_KEY'],
     ambient,
   }),

@@ -1,5 +1,5 @@
 import { InvalidConfigError, type KeyManagementService, type Metastore } from '@asherah/core'
-import type { BackendPlan } from './backends.ts'
+import type { BackendPlan } from './metastore-plan.ts'
 
 /** Loads a package by its name. `(name) => import(name)` of a program finds what that program has installed. */
 export type LoadPackage = (name: string) => Promise<unknown>

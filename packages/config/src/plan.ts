@@ -1,6 +1,7 @@
 import { type CryptoPolicyOptions, createCryptoPolicy, InvalidConfigError } from '@asherah/core'
-import { type BackendPlan, kmsPlan, metastorePlan } from './backends.ts'
 import { configKeys } from './key-table.ts'
+import { kmsPlan } from './kms-plan.ts'
+import { type BackendPlan, metastorePlan } from './metastore-plan.ts'
 import type { Settings } from './settings.ts'
 import { withoutUndefined } from './without-undefined.ts'
 

@@ -124,19 +124,19 @@ class SessionHandle implements Session {
   async encrypt(plaintext: Uint8Array, options: Call = NO_OPTIONS): Promise<DataRowRecord> {
     this.#checkOpen()
     const { core } = this.#lease
-    return core.tryEncrypt(plaintext, options) ?? core.encrypt(plaintext, options)
+    return core.tryEncrypt(plaintext, options) ?? (await core.encrypt(plaintext, options))
   }
 
   async encryptToJson(plaintext: Uint8Array, options: Call = NO_OPTIONS): Promise<string> {
     this.#checkOpen()
     const { core } = this.#lease
-    return core.tryEncryptToJson(plaintext, options) ?? core.encryptToJson(plaintext, options)
+    return core.tryEncryptToJson(plaintext, options) ?? (await core.encryptToJson(plaintext, options))
   }
 
   async decrypt(record: DataRowRecordInput, options: Call = NO_OPTIONS): Promise<Uint8Array> {
     this.#checkOpen()
     const { core } = this.#lease
-    return core.tryDecrypt(record, options) ?? core.decrypt(record, options)
+    return core.tryDecrypt(record, options) ?? (await core.decrypt(record, options))
   }
 
   async encryptMany(plaintexts: readonly Uint8Array[], options: Call = NO_OPTIONS): Promise<string[]> {

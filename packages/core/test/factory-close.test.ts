@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { ClosedError, type CryptoPolicyOptions } from '../src/index.ts'
 import { createOperations } from '../src/internal/operations.ts'
-import { bytesOf, createDeferred, createWorld, HOUR, intermediateKeyId, settle, until } from './fakes.ts'
+import {
+  bytesOf,
+  createDeferred,
+  createSpyCrypto,
+  createSpySecrets,
+  createWorld,
+  HOUR,
+  intermediateKeyId,
+  settle,
+  until,
+} from './fakes.ts'
 
 const PLAINTEXT = bytesOf('4111 1111')
 
@@ -70,6 +80,62 @@ describe('what close wipes', () => {
     await closing
     expect(world.crypto.open).toBe(0)
   })
+})
+
+describe('D-038 a close among 10,000 operations', () => {
+  it.each([
+    ['sessions of their own', {}],
+    ['cached sessions', { cacheSessions: true, sessionCacheMaxSize: 50 }],
+    ['a shared key cache', { sharedIntermediateKeyCache: true, intermediateKeyCacheMaxSize: 50 }],
+    ['no caches', { cacheSystemKeys: false, cacheIntermediateKeys: false }],
+  ])(
+    'D-038 each completes, or rejects with the closed error, and no secret stays in use: %s',
+    async (_, policy: CryptoPolicyOptions) => {
+      const secrets = createSpySecrets()
+      const world = createWorld(policy, { crypto: createSpyCrypto(secrets) })
+      const { factory, metastore } = world
+      const first = factory.getSession('p0')
+      const record = await first.encrypt(PLAINTEXT)
+      first.close()
+      // Calls of the store answer some turns of the event loop later, so that many are under way when the close comes.
+      metastore.before = () => new Promise((resolve) => setImmediate(resolve))
+      let closing: Promise<void> | undefined
+      let completed = 0
+      let refused = 0
+      const operation = async (i: number): Promise<void> => {
+        if (i === 7_000) closing = factory.close()
+        try {
+          const session = factory.getSession(`p${i % 200}`)
+          try {
+            if (i % 4 === 0 && i % 200 === 0) await session.decrypt(record)
+            else await session.encrypt(PLAINTEXT)
+          } finally {
+            session.close()
+          }
+          completed += 1
+        } catch (error) {
+          if (!(error instanceof ClosedError)) throw error
+          refused += 1
+        }
+      }
+      const operations: Promise<void>[] = []
+      for (let i = 0; i < 10_000; i += 1) {
+        operations.push(operation(i))
+        if (i % 500 === 0) await new Promise((resolve) => setImmediate(resolve))
+      }
+      await Promise.all(operations)
+      await closing
+      expect(completed + refused).toBe(10_000)
+      expect(completed).toBe(7_000)
+      expect(world.crypto.open).toBe(0)
+      expect(secrets.open).toBe(0)
+      expect(factory.stats()).toMatchObject({
+        openSessions: 0,
+        operations: 0,
+        openKeys: { systemKeys: 0, intermediateKeys: 0 },
+      })
+    },
+  )
 })
 
 describe('createOperations', () => {

@@ -159,7 +159,10 @@ describe('createKeyCache', () => {
       kind: 'ik',
       counters: createCacheCounters(),
       createCache: (onEvict) => ({
-        ...lruCache().create<KeyEntry>({ maxSize: 1, onEvict }),
+        size: 0,
+        get: () => undefined,
+        peek: () => undefined,
+        delete: () => false,
         set: (key, entry) => void entries.set(key, entry),
         close() {
           for (const [key, entry] of entries) onEvict(key, entry, 'dispose')

@@ -203,12 +203,12 @@ describe('close', () => {
   it('a cache of another kind that fails to close: every key is wiped all the same, and the process goes on', async () => {
     const failing: CacheFactory = {
       kind: 'failing',
-      create: (options) => ({
-        ...lruCache().create(options),
-        close() {
-          throw new RangeError('the cache is broken')
-        },
-      }),
+      create: (options) =>
+        Object.assign(lruCache().create(options), {
+          close() {
+            throw new RangeError('the cache is broken')
+          },
+        }),
     }
     for (const timeoutMs of [0, 1_000]) {
       const secrets = createSpySecrets()

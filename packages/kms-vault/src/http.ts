@@ -20,8 +20,9 @@ export interface VaultClient {
   send(call: VaultCall, signal: AbortSignal): Promise<Uint8Array>
 }
 
-/** Vault's answer was a refusal or a failure. */
-export class VaultStatusError extends KmsError {
+/** Vault's answer was a refusal or a failure: the cause of a `KmsError`. */
+export class VaultStatusError extends Error {
+  override readonly name = 'VaultStatusError'
   readonly status: number
 
   constructor(status: number, detail: string) {
@@ -65,7 +66,8 @@ export function createVaultClient(dispatcher: Dispatcher, settings: VaultClientS
     })
     const bytes = await readBounded(answer.body)
     // The status first: a proxy's error page is no JSON (D-077).
-    if (answer.statusCode < 200 || answer.statusCode > 299) throw new VaultStatusError(answer.statusCode, detailOf(bytes))
+    if (answer.statusCode < 200 || answer.statusCode > 299)
+      throw new VaultStatusError(answer.statusCode, detailOf(bytes))
     return bytes
   }
 
@@ -73,16 +75,26 @@ export function createVaultClient(dispatcher: Dispatcher, settings: VaultClientS
     async send(call, signal) {
       for (let tried = 1; ; tried++) {
         try {
-          return await withDeadline(attemptTimeoutMs, signal, (inner) => attempt(call, inner), (late) => late.fill(0))
+          return await withDeadline(
+            attemptTimeoutMs,
+            signal,
+            (inner) => attempt(call, inner),
+            (late) => late.fill(0),
+          )
         } catch (cause) {
           signal.throwIfAborted()
-          const mayRetry = cause instanceof VaultStatusError ? TRANSIENT.has(cause.status) : true
-          if (!mayRetry || tried === maxAttempts) throw cause instanceof KmsError ? cause : unreachable(cause)
+          const isAnswer = cause instanceof VaultStatusError || cause instanceof KmsError
+          if (isRefusal(cause) || tried === maxAttempts) throw isAnswer ? cause : unreachable(cause)
         }
         await backOff(tried, signal)
       }
     },
   }
+}
+
+/** Whether Vault would answer the same again. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof VaultStatusError && !TRANSIENT.has(error.status)
 }
 
 async function readBounded(body: AsyncIterable<unknown>): Promise<Uint8Array> {

@@ -145,7 +145,8 @@ export function encodePath(name: string, path: unknown): string {
 
 /** One part of a path; dots alone would lead elsewhere, however they are encoded. */
 function encodePart(name: string, part: string): string {
-  if (part === '' || part === '.' || part === '..' || !part.isWellFormed()) throw refused(`${name} is not a path of Vault`)
+  if (part === '' || part === '.' || part === '..' || /\p{Surrogate}/u.test(part))
+    throw refused(`${name} is not a path of Vault`)
   return encodeURIComponent(part)
 }
 

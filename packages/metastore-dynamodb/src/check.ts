@@ -5,7 +5,7 @@ import {
   type MetastoreFinding,
   type MetastoreReport,
 } from '@asherah/core/backend'
-import { DescribeTableCommand, type TableDescription } from '@aws-sdk/client-dynamodb'
+import { DescribeTableCommand, DescribeTimeToLiveCommand, type TableDescription } from '@aws-sdk/client-dynamodb'
 import type { Connection } from './connection.ts'
 import { toRecord } from './items.ts'
 import type { Settings } from './options.ts'
@@ -21,11 +21,13 @@ export async function checkTable(
   settings: Settings,
   call: (Call & { readonly keyId?: string }) | undefined,
 ): Promise<MetastoreReport> {
-  const findings = await part('table', () => inspectTable(connection, settings, call), describeDenied)
+  const findings = await part('table', 'DescribeTable', () => inspectTable(connection, settings, call))
   if (!findings.some((found) => found.level === 'fail')) {
-    findings.push(...(await part('rows', () => inspectRows(connection, call))))
+    findings.push(...(await part('ttl', 'DescribeTimeToLive', () => inspectTimeToLive(connection, call))))
+    findings.push(...(await part('rows', 'Scan', () => inspectRows(connection, call))))
     const keyId = call?.keyId
-    if (keyId !== undefined) findings.push(...(await part('latest', () => inspectLatest(metastore, keyId, call))))
+    if (keyId !== undefined)
+      findings.push(...(await part('latest', undefined, () => inspectLatest(metastore, keyId, call))))
   }
   return { ok: findings.every((found) => found.level !== 'fail'), findings }
 }
@@ -36,25 +38,21 @@ function finding(level: Finding['level'], check: string, message: string): Findi
   return { level, check, message }
 }
 
-/** What cannot be looked at is a finding, and no reason to have no report. */
-async function part(
-  check: string,
-  inspect: () => Promise<Finding[]>,
-  excuse: (error: AsherahError) => Finding | undefined = () => undefined,
-): Promise<Finding[]> {
+/**
+ * What cannot be looked at is a finding, and no reason to have no report.
+ *
+ * @param action What an application does not need: that it is denied is only a warning.
+ */
+async function part(check: string, action: string | undefined, inspect: () => Promise<Finding[]>): Promise<Finding[]> {
   try {
     return await inspect()
   } catch (error) {
     const known = error instanceof AsherahError ? error : undefined
     if (known?.code !== 'ERR_ASHERAH_METASTORE' && known?.code !== 'ERR_ASHERAH_CORRUPT_RECORD') throw error
-    return [excuse(known) ?? finding('fail', check, known.message)]
+    const denied = known.cause instanceof Error && known.cause.name === 'AccessDeniedException'
+    if (!denied || action === undefined) return [finding('fail', check, known.message)]
+    return [finding('warn', check, `dynamodb:${action} is not allowed: this was not looked at`)]
   }
-}
-
-/** The metastore works without the right to describe its table. */
-function describeDenied(error: AsherahError): Finding | undefined {
-  if (!(error.cause instanceof Error) || error.cause.name !== 'AccessDeniedException') return undefined
-  return finding('warn', 'table', 'dynamodb:DescribeTable is not allowed: the table itself was not looked at')
 }
 
 async function inspectTable(connection: Connection, settings: Settings, call: Call | undefined): Promise<Finding[]> {
@@ -74,6 +72,16 @@ async function inspectTable(connection: Connection, settings: Settings, call: Ca
         ),
     ...replicasOf(Table, settings),
   ]
+}
+
+async function inspectTimeToLive(connection: Connection, call: Call | undefined): Promise<Finding[]> {
+  const { TimeToLiveDescription } = await connection.request('check', call, ({ client, tableName, options }) =>
+    client.send(new DescribeTimeToLiveCommand({ TableName: tableName }), options),
+  )
+  const { TimeToLiveStatus = 'DISABLED', AttributeName = '' } = TimeToLiveDescription ?? {}
+  if (TimeToLiveStatus === 'DISABLED') return [finding('pass', 'ttl', 'no item expires')]
+  const message = `time to live is ${TimeToLiveStatus}: DynamoDB deletes keys whose ${AttributeName} has passed`
+  return [finding(AttributeName === 'Created' ? 'fail' : 'warn', 'ttl', message)]
 }
 
 function statusOf({ TableStatus, ItemCount }: TableDescription): Finding {

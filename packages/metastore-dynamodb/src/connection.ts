@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { AbortedError, AsherahError, type Call, ClosedError, InvalidConfigError } from '@asherah/core/backend'
+import { AsherahError, type Call, ClosedError, InvalidConfigError } from '@asherah/core/backend'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { sleep, throwIfAborted } from './abort.ts'
 import { NoAnswer, retryKind, toMetastoreError } from './failures.ts'
 import type { DynamoDbClientLike, Settings } from './options.ts'
 
@@ -34,15 +34,14 @@ const MAX_PAUSE_MS = 5_000
 /** Does no I/O yet. */
 export function createConnection(settings: Settings): Connection {
   const { tableName, maxAttempts, attemptTimeoutMs, timeoutMs } = settings
-  const ownClient = settings.client === undefined ? new DynamoDBClient(settings.clientConfig) : undefined
-  const client: DynamoDbClientLike | undefined = settings.client ?? ownClient
+  const { client, destroy } = clientOf(settings)
   let running = 0
   let closing: Promise<void> | undefined
   let idle = (): void => {}
   let regionChecked = false
 
   const checkRegion = async (): Promise<void> => {
-    if (regionChecked || client === undefined) return
+    if (regionChecked) return
     const region = await client.config.region().catch((cause: unknown) => {
       throw new InvalidConfigError('there is no AWS region: give region, or set AWS_REGION', { cause })
     })
@@ -64,7 +63,6 @@ export function createConnection(settings: Settings): Connection {
       try {
         return await withTimeout(Math.min(attemptTimeoutMs, remaining), signal, async (abortSignal) => {
           await checkRegion()
-          if (client === undefined) throw new ClosedError('the DynamoDB metastore is closed')
           return send({ client, tableName, options: { abortSignal }, number })
         })
       } catch (error) {
@@ -76,7 +74,7 @@ export function createConnection(settings: Settings): Connection {
         if (kind === undefined || number === maxAttempts || performance.now() + pause >= deadline) {
           throw toMetastoreError(what, tableName, error, number)
         }
-        await sleep(pause, undefined, signal === undefined ? {} : { signal }).catch(() => throwIfAborted(signal))
+        await sleep(pause, signal)
       }
     }
   }
@@ -95,11 +93,17 @@ export function createConnection(settings: Settings): Connection {
     close() {
       closing ??= (async () => {
         if (running > 0) await new Promise<void>((resolve) => (idle = resolve))
-        ownClient?.destroy()
+        destroy()
       })()
       return closing
     },
   }
+}
+
+function clientOf(settings: Settings): { readonly client: DynamoDbClientLike; destroy(): void } {
+  if (settings.client !== undefined) return { client: settings.client, destroy() {} }
+  const client = new DynamoDBClient(settings.clientConfig)
+  return { client, destroy: () => client.destroy() }
 }
 
 /** Doubles with each try; the jitter parts processes that met once. */
@@ -132,9 +136,4 @@ async function withTimeout<T>(
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
   }
-}
-
-/** @throws AbortedError */
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new AbortedError('the metastore call was aborted', { cause: signal.reason })
 }

@@ -1,6 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { AbortedError, type Call, checkKnownOptions, InvalidConfigError, MetastoreError } from '@asherah/core/backend'
+import { performance } from 'node:perf_hooks'
+import { type Call, checkKnownOptions, InvalidConfigError, MetastoreError } from '@asherah/core/backend'
 import { CreateTableCommand, DescribeTableCommand, ResourceInUseException } from '@aws-sdk/client-dynamodb'
+import { sleep } from './abort.ts'
 import type { Connection } from './connection.ts'
 
 /** Options of `createTable`. */
@@ -63,10 +64,6 @@ async function waitUntilActive(connection: Connection, call: Call): Promise<void
     if (performance.now() > deadline) {
       throw new MetastoreError(`DynamoDB createTable: the table is still ${String(Table?.TableStatus)}`)
     }
-    await sleep(POLL_MS, undefined, call.signal === undefined ? {} : { signal: call.signal }).catch(
-      (cause: unknown) => {
-        throw new AbortedError('the metastore call was aborted', { cause: call.signal?.reason ?? cause })
-      },
-    )
+    await sleep(POLL_MS, call.signal)
   }
 }

@@ -81,14 +81,17 @@ export function createDynamoDbMetastore(options: DynamoDbMetastoreOptions = {}):
 
     async loadLatest(keyId, call) {
       checkKeyId(keyId)
-      const notAfter = call?.notAfter ?? Number.MAX_SAFE_INTEGER
-      if (!Number.isFinite(notAfter)) throw new InvalidInputError('notAfter must be Unix seconds')
+      const notAfter = secondsOf(call?.notAfter)
       const { Items } = await connection.request('loadLatest', call, ({ client, tableName, options }) =>
         client.send(
           new QueryCommand({
             TableName: tableName,
-            KeyConditionExpression: 'Id = :id AND Created <= :notAfter',
-            ExpressionAttributeValues: { ':id': { S: keyId }, ':notAfter': { N: String(Math.floor(notAfter)) } },
+            ...(notAfter === undefined
+              ? { KeyConditionExpression: 'Id = :id', ExpressionAttributeValues: { ':id': { S: keyId } } }
+              : {
+                  KeyConditionExpression: 'Id = :id AND Created <= :notAfter',
+                  ExpressionAttributeValues: { ':id': { S: keyId }, ':notAfter': { N: String(notAfter) } },
+                }),
             ConsistentRead: true,
             ScanIndexForward: false,
             Limit: 1,
@@ -159,6 +162,13 @@ export function createDynamoDbMetastore(options: DynamoDbMetastoreOptions = {}):
     [Symbol.asyncDispose]: close,
   }
   return metastore
+}
+
+/** Whole seconds that DynamoDB's numbers can hold. */
+function secondsOf(notAfter: number | undefined): number | undefined {
+  if (notAfter === undefined) return undefined
+  if (!Number.isFinite(notAfter)) throw new InvalidInputError('notAfter must be Unix seconds')
+  return Math.min(Math.max(Math.floor(notAfter), 0), Number.MAX_SAFE_INTEGER)
 }
 
 function checkKey({ keyId, created }: KeyMeta): void {

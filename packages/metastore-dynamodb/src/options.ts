@@ -36,7 +36,10 @@ export interface DynamoDbMetastoreOptions {
   readonly attemptTimeoutMs?: number
   /** After how many ms a call fails, whatever it waits for: tries, pauses, credentials; default 10,000. */
   readonly timeoutMs?: number
-  /** How many rows `list` and `check` keep in memory at a time, 100 to 1,000,000; default 10,000 (some 10 MB). */
+  /**
+   * How many rows `list` gives for one scan of the table, 100 to 1,000,000; default 10,000. Up to twice as many are in
+   * memory, some 20 MB.
+   */
   readonly listBatchRows?: number
 }
 

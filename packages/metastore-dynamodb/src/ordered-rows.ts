@@ -1,5 +1,6 @@
 import { type Call, type KeyMeta, MetastoreError } from '@asherah/core/backend'
 import { ScanCommand } from '@aws-sdk/client-dynamodb'
+import { throwIfAborted } from './abort.ts'
 import type { Connection } from './connection.ts'
 import { type Item, keyOf } from './items.ts'
 
@@ -26,8 +27,7 @@ export async function* orderedRows(
   for (;;) {
     const { rows, more } = await firstRows(connection, batchRows, after, call)
     for (const row of rows) {
-      // Between rows the caller may have aborted.
-      if (call?.signal?.aborted === true) await connection.request('list', call, async () => {})
+      throwIfAborted(call?.signal)
       yield row.item
     }
     after = rows.at(-1)

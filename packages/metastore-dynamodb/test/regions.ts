@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { SessionFactory, type SessionFactoryOptions } from '@asherah/core'
 import { type KeyManagementService, type Metastore, openAes256Gcm, sealAes256Gcm } from '@asherah/core/backend'
 import { DeleteItemCommand } from '@aws-sdk/client-dynamodb'
+import type { Item } from '../src/items.ts'
 import type { TestTable } from './tables.ts'
 
 const masterKey = new Uint8Array(randomBytes(32))
@@ -57,28 +58,23 @@ export function parentOf(record: string): { readonly KeyId: string; readonly Cre
 }
 
 /**
- * A global table of two replicas: what one side wrote reaches the other when the test says so, whole items at a time,
- * and of two writes of one item the later one stays (on both sides).
+ * A global table: what one replica wrote reaches the others when the test says so, whole items at a time, and of several
+ * writes of one item the latest stays, in all of them.
  */
-export function replication(a: TestTable, b: TestTable) {
+export function replication(...replicas: readonly TestTable[]) {
   const known = new Map<string, string>()
-  const changes = async (table: TestTable) => {
-    const items = new Map((await table.items()).map((item) => [`${item.Id?.S}\n${item.Created?.N}`, item]))
-    return new Map([...items].filter(([id, item]) => known.get(id) !== JSON.stringify(item)))
-  }
   return {
-    /** @param later Whose write of an item is the later one, where both wrote it. */
-    async catchUp(later: TestTable): Promise<void> {
-      const earlier = later === a ? b : a
-      const winners = await changes(later)
-      const others = await changes(earlier)
-      for (const [id, item] of winners) {
-        await earlier.put(item)
-        known.set(id, JSON.stringify(item))
+    /** @param latest Whose write of an item is the latest one, where several wrote it. */
+    async catchUp(latest: TestTable): Promise<void> {
+      const winners = new Map<string, { readonly item: Item; readonly from: TestTable }>()
+      for (const from of [latest, ...replicas.filter((replica) => replica !== latest)]) {
+        for (const item of await from.items()) {
+          const id = `${item.Id?.S}\n${item.Created?.N}`
+          if (known.get(id) !== JSON.stringify(item) && !winners.has(id)) winners.set(id, { item, from })
+        }
       }
-      for (const [id, item] of others) {
-        if (winners.has(id)) continue
-        await later.put(item)
+      for (const [id, { item, from }] of winners) {
+        for (const replica of replicas) if (replica !== from) await replica.put(item)
         known.set(id, JSON.stringify(item))
       }
     },

@@ -1,7 +1,12 @@
 import type { MetastoreReport } from '@asherah/core/backend'
 import { describeService } from '@asherah/testing'
 import { startDynamoDbLocal, startHttpFaultProxy } from '@asherah/testing/services'
-import { CreateTableCommand, DeleteTableCommand, DescribeTableCommand } from '@aws-sdk/client-dynamodb'
+import {
+  CreateTableCommand,
+  DeleteTableCommand,
+  DescribeTableCommand,
+  UpdateTimeToLiveCommand,
+} from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTable, type TestTable } from './tables.ts'
 
@@ -112,17 +117,35 @@ describeService('the table', await startDynamoDbLocal(), (endpoint) => {
       await own.drop()
     })
 
-    test('without the right to describe, it warns and goes on', async () => {
+    test('time to live on is warned of, and fails where it takes keys by their age', async () => {
+      const own = await createTable(endpoint)
+      for (const [AttributeName, expected] of [
+        ['Expires', 'warn ttl'],
+        ['Created', 'fail ttl'],
+      ] as const) {
+        const TimeToLiveSpecification = { AttributeName, Enabled: true }
+        await own.client.send(new UpdateTimeToLiveCommand({ TableName: own.tableName, TimeToLiveSpecification }))
+        expect(levels(await own.metastore().check())).toContain(expected)
+        const off = { AttributeName, Enabled: false }
+        await own.client.send(new UpdateTimeToLiveCommand({ TableName: own.tableName, TimeToLiveSpecification: off }))
+      }
+      expect(levels(await own.metastore().check())).toContain('pass ttl')
+      await own.drop()
+    })
+
+    test('with an application’s rights it warns of what it could not look at, and goes on', async () => {
       const proxy = await startHttpFaultProxy(endpoint.url)
+      let allowed = /\.(GetItem|PutItem|Query)$/
       proxy.setFault(({ headers }) =>
-        String(headers['x-amz-target']).endsWith('.DescribeTable')
-          ? { kind: 'awsError', type: 'AccessDeniedException' }
-          : undefined,
+        allowed.test(String(headers['x-amz-target'])) ? undefined : { kind: 'awsError', type: 'AccessDeniedException' },
       )
       await using metastore = table.metastore({ endpoint: proxy.url })
       const report = await metastore.check({ keyId: '_SK_none' })
       expect(report.ok).toBe(true)
-      expect(levels(report)).toEqual(['warn table', 'pass rows', 'warn latest'])
+      expect(levels(report)).toEqual(['warn table', 'warn ttl', 'warn rows', 'warn latest'])
+      expect(report.findings[2]?.message).toBe('dynamodb:Scan is not allowed: this was not looked at')
+      allowed = /^$/
+      expect((await metastore.check({ keyId: '_SK_none' })).ok).toBe(false)
       await proxy.close()
     })
 

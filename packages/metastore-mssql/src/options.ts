@@ -218,7 +218,12 @@ function checkTls(target: MssqlTarget, tls: MssqlMetastoreOptions['tls']): Pick<
   const wished = tls === true || tls === undefined ? said : tls
   const isOn = tls !== undefined ? tls !== false : (encrypt ?? !isLocalHost(server)) !== false
   if (!isOn) return { encrypt: false, tls: undefined }
-  return { encrypt: encrypt === 'strict' ? 'strict' : true, tls: tlsSettings(wished === false ? {} : wished, server) }
+  const settings = tlsSettings(wished === false ? {} : wished, server)
+  if (encrypt !== 'strict') return { encrypt: true, tls: settings }
+  if (settings?.rejectUnauthorized === false) {
+    throw new InvalidConfigError('strict encryption always verifies the certificate: it cannot be trusted unseen')
+  }
+  return { encrypt, tls: settings }
 }
 
 /** @throws InvalidConfigError */

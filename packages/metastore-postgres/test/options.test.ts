@@ -74,7 +74,10 @@ test.each(['no-verify', 'REQUIRE', '', 'true'])('D-066 sslmode %j is refused', (
 test.each([
   ['postgres://u:p%40%3A%2F%23@h/d', { host: 'h', port: 5432, user: 'u', password: 'p@:/#', database: 'd' }],
   ['postgresql://u@[::1]:6000/d', { host: '::1', port: 6000, user: 'u', database: 'd' }],
-  ['postgres://u:p@/d?host=/var/run/pg', { host: '/var/run/pg', port: 5432, user: 'u', password: 'p', database: 'd' }],
+  [
+    'postgres:///d?host=/var/run/pg&user=u&password=p',
+    { host: '/var/run/pg', port: 5432, user: 'u', password: 'p', database: 'd' },
+  ],
   ['host=h user=u dbname=d', { host: 'h', port: 5432, user: 'u', database: 'd' }],
   [
     " host = h port=6000 user='a b' password='it\\'s \\\\' dbname=d sslmode=disable ",

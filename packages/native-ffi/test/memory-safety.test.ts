@@ -1,9 +1,20 @@
 import { describe, expect, test } from 'vitest'
+import { hasSanitizer, sanitizerEnv } from '../scripts/sanitizer.ts'
 import { nativeBinary } from './support/native-build.ts'
 import { resultOf, runChild } from './support/run-child.ts'
-import { sanitizedBinary } from './support/sanitizer.ts'
 
-const sanitized = sanitizedBinary()
+/** The sanitized binary and the environment for it; loudly nothing, or an error, where it should be and is not. */
+function sanitized(): { readonly binary: string; readonly env: Readonly<Record<string, string>> } | undefined {
+  if (!hasSanitizer) return undefined
+  const env = sanitizerEnv()
+  const binary = env && nativeBinary('asan')
+  if (env !== undefined && binary !== undefined) return { binary, env }
+  const reason = 'the C compiler has no libasan.so'
+  if (process.env.ASHERAH_TEST_REQUIRE === 'all') throw new Error(`${reason}, and ASHERAH_TEST_REQUIRE is all`)
+  console.warn(`SKIPPED: ${reason}`)
+  return undefined
+}
+const asan = sanitized()
 
 describe.skipIf(nativeBinary() === undefined)('memory', () => {
   test('five seconds of rows of all forms and sizes, workers that start and end, and collections do no harm (D-103, D-114)', () => {
@@ -22,8 +33,8 @@ describe.skipIf(nativeBinary() === undefined)('memory', () => {
   })
 })
 
-describe.skipIf(sanitized === undefined)('under AddressSanitizer (D-139)', () => {
-  const { binary = '', env = {} } = sanitized ?? {}
+describe.skipIf(asan === undefined)('under AddressSanitizer (D-139)', () => {
+  const { binary = '', env = {} } = asan ?? {}
 
   test('a read behind a buffer is noticed: it does work here', () => {
     const child = runChild('read-beyond.ts', { args: [binary], env })

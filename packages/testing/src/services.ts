@@ -16,6 +16,7 @@ export {
 export { startLocalStack } from './services/localstack.ts'
 export { startMariaDb } from './services/mariadb.ts'
 export { startMoto } from './services/moto.ts'
+export { type OracleServer, startOracle } from './services/oracle.ts'
 export { startPostgres } from './services/postgres.ts'
 export { runTool, type ToolRun } from './services/run-tool.ts'
 export {

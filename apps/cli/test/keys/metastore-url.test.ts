@@ -1,21 +1,22 @@
 import { expect, test } from 'vitest'
 import { metastorePlace } from '../../src/keys/metastore-url.ts'
 
-/** Records what would be loaded, and makes a metastore of nothing. */
+/** Records what would be made, and makes a metastore of nothing. */
 function loader(): { readonly calls: unknown[]; load(name: string): Promise<unknown> } {
   const calls: unknown[] = []
+  const method = async (): Promise<null> => null
+  const factories = ['Postgres', 'Mysql', 'Mssql', 'Oracle', 'DynamoDb'].map((kind) => `create${kind}Metastore`)
   return {
     calls,
     load: async (name) =>
-      new Proxy(
-        {},
-        {
-          get: (_, factory) => (options: unknown) => {
+      Object.fromEntries(
+        factories.map((factory) => [
+          factory,
+          (options: unknown) => {
             calls.push([name, factory, options])
-            const method = async (): Promise<null> => null
             return { load: method, loadLatest: method, store: method, close: method }
           },
-        },
+        ]),
       ),
   }
 }

@@ -3,7 +3,7 @@ import { KEY_BYTES } from '../aes-256-gcm.ts'
 import type { Call } from '../contracts/call.ts'
 import type { KeyManagementService } from '../contracts/key-management-service.ts'
 import type { Metastore } from '../contracts/metastore.ts'
-import { channels, trace } from '../diagnostics.ts'
+import { channels, isTraced, trace } from '../diagnostics.ts'
 import { AsherahError, DecryptionError, FutureKeyError, KmsError, MetastoreError } from '../errors.ts'
 import type { EnvelopeKeyRecord, KeyMeta } from '../types.ts'
 import { validateEnvelopeKeyRecord } from './record-codec.ts'
@@ -27,57 +27,53 @@ export interface KmsCalls {
 /** Wraps a metastore. What it throws becomes a `MetastoreError`; errors of this library pass through. */
 export function createMetastoreCalls(metastore: Metastore): MetastoreCalls {
   const { metastoreLoad, metastoreLoadLatest, metastoreStore } = channels.trace
-  const failed = (what: string, keyId: string, cause: unknown): Error =>
-    new MetastoreError(`the metastore could not ${what} ${JSON.stringify(keyId)}`, { cause })
+  const failed = (what: string, keyId: string, cause: unknown, call: Call): unknown =>
+    failureOf(call, cause, (why) => new MetastoreError(`the metastore could not ${what} ${JSON.stringify(keyId)}`, why))
+
+  const load: MetastoreCalls['load'] = async (key, call) => {
+    try {
+      const row = await metastore.load(key.keyId, key.created, signalOf(call))
+      return row === null ? null : validateEnvelopeKeyRecord(row, key)
+    } catch (cause) {
+      throw failed('load', key.keyId, cause, call)
+    }
+  }
+  const loadLatest: MetastoreCalls['loadLatest'] = async (keyId, notAfter, call) => {
+    try {
+      const row = await metastore.loadLatest(keyId, { ...signalOf(call), notAfter })
+      if (row === null) return null
+      const latest = validateEnvelopeKeyRecord(row, { keyId })
+      if (latest.created <= notAfter) return latest
+      throw new FutureKeyError(
+        `the latest key of ${JSON.stringify(keyId)} is dated ${isoTime(latest.created)}, beyond the allowed clock skew: ` +
+          "check this machine's clock, and that the metastore honours notAfter",
+      )
+    } catch (cause) {
+      throw failed('load the latest', keyId, cause, call)
+    }
+  }
+  const store: MetastoreCalls['store'] = async (record, call) => {
+    try {
+      const stored: unknown = await metastore.store(record.keyId, record.created, record, signalOf(call))
+      if (typeof stored === 'boolean') return stored
+      throw new TypeError(`store must return true (inserted) or false (already there), not ${typeof stored}`)
+    } catch (cause) {
+      throw failed('store', record.keyId, cause, call)
+    }
+  }
+
   return {
     load(key, call) {
-      const { keyId, created } = key
-      return trace(metastoreLoad, { keyId, created }, () =>
-        guarded(
-          call,
-          (cause) => failed('load', keyId, cause),
-          async () => {
-            const row = await metastore.load(keyId, created, signalOf(call))
-            return row === null ? null : validateEnvelopeKeyRecord(row, key)
-          },
-        ),
-      )
+      if (!isTraced(metastoreLoad)) return load(key, call)
+      return trace(metastoreLoad, { keyId: key.keyId, created: key.created }, () => load(key, call))
     },
     loadLatest(keyId, notAfter, call) {
-      return trace(metastoreLoadLatest, { keyId }, () =>
-        guarded(
-          call,
-          (cause) => failed('load the latest', keyId, cause),
-          async () => {
-            const row = await metastore.loadLatest(keyId, { ...signalOf(call), notAfter })
-            if (row === null) return null
-            const latest = validateEnvelopeKeyRecord(row, { keyId })
-            if (latest.created > notAfter) {
-              throw new FutureKeyError(
-                `the latest key of ${JSON.stringify(keyId)} is dated ${isoTime(latest.created)}, beyond the allowed clock skew: ` +
-                  "check this machine's clock, and that the metastore honours notAfter",
-              )
-            }
-            return latest
-          },
-        ),
-      )
+      if (!isTraced(metastoreLoadLatest)) return loadLatest(keyId, notAfter, call)
+      return trace(metastoreLoadLatest, { keyId }, () => loadLatest(keyId, notAfter, call))
     },
     store(record, call) {
-      const { keyId, created } = record
-      return trace(metastoreStore, { keyId, created }, () =>
-        guarded(
-          call,
-          (cause) => failed('store', keyId, cause),
-          async () => {
-            const stored: unknown = await metastore.store(keyId, created, record, signalOf(call))
-            if (typeof stored !== 'boolean') {
-              throw new TypeError(`store must return true (inserted) or false (already there), not ${typeof stored}`)
-            }
-            return stored
-          },
-        ),
-      )
+      if (!isTraced(metastoreStore)) return store(record, call)
+      return trace(metastoreStore, { keyId: record.keyId, created: record.created }, () => store(record, call))
     },
   }
 }
@@ -85,15 +81,15 @@ export function createMetastoreCalls(metastore: Metastore): MetastoreCalls {
 /** Wraps a KMS. What it throws becomes a `KmsError`, and so does a key of a wrong shape. */
 export function createKmsCalls(kms: KeyManagementService): KmsCalls {
   const { kmsEncryptKey, kmsDecryptKey } = channels.trace
-  const failed = (what: string, keyId: string, cause: unknown): Error =>
-    new KmsError(`the KMS could not ${what} system key ${JSON.stringify(keyId)}`, { cause })
+  const failed = (what: string, keyId: string, why: { cause: unknown }): Error =>
+    new KmsError(`the KMS could not ${what} system key ${JSON.stringify(keyId)}`, why)
   return {
     encryptKey(key, meta, call) {
       const { keyId, created } = meta
       return trace(kmsEncryptKey, { keyId, created }, () =>
         guarded(
           call,
-          (cause) => failed('encrypt', keyId, cause),
+          (why) => failed('encrypt', keyId, why),
           async () => {
             const blob: unknown = await kms.encryptKey(key, { ...signalOf(call), key: { keyId, created } })
             if (!isUint8Array(blob) || blob.byteLength === 0) throw new TypeError('encryptKey must return bytes')
@@ -107,7 +103,7 @@ export function createKmsCalls(kms: KeyManagementService): KmsCalls {
       return trace(kmsDecryptKey, { keyId, created }, () =>
         guarded(
           call,
-          (cause) => failed('decrypt', keyId, cause),
+          (why) => failed('decrypt', keyId, why),
           async () => {
             const key: unknown = await kms.decryptKey(record.encryptedKey, {
               ...signalOf(call),
@@ -133,14 +129,19 @@ function signalOf({ signal }: Call): Call {
   return signal === undefined ? {} : { signal }
 }
 
-async function guarded<T>(call: Call, wrap: (cause: unknown) => Error, work: () => Promise<T>): Promise<T> {
+async function guarded<T>(call: Call, wrap: (why: { cause: unknown }) => Error, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {
-    if (call.signal?.aborted) throw abortedError(call.signal)
-    // A tag that fails inside the KMS's blob is the KMS's failure: DecryptionError is about records and their keys.
-    throw cause instanceof AsherahError && !(cause instanceof DecryptionError) ? cause : wrap(cause)
+    throw failureOf(call, cause, wrap)
   }
+}
+
+/** What a call that failed throws. */
+function failureOf(call: Call, cause: unknown, wrap: (why: { cause: unknown }) => Error): unknown {
+  if (call.signal?.aborted) return abortedError(call.signal)
+  // A tag that fails inside the KMS's blob is the KMS's failure: DecryptionError is about records and their keys.
+  return cause instanceof AsherahError && !(cause instanceof DecryptionError) ? cause : wrap({ cause })
 }
 
 function isoTime(created: number): string {

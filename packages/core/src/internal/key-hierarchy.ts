@@ -7,7 +7,7 @@ import type { EnvelopeKeyRecord, KeyMeta } from '../types.ts'
 import type { KmsCalls } from './backend-calls.ts'
 import { createCacheCounters } from './counters.ts'
 import { createKeyCache, type KeyCache, type KeyCacheOptions } from './key-cache.ts'
-import { type KeyEntry, releaseKey } from './key-entry.ts'
+import { acquireKey, type KeyEntry, releaseKey } from './key-entry.ts'
 import { createKeyLevel, type KeyLevel, type LevelContext, type LevelRules } from './key-level.ts'
 
 /** What the hierarchy of one factory is made of. */
@@ -133,7 +133,9 @@ export function createKeyHierarchy(context: HierarchyContext): KeyHierarchy {
         }
       },
       async make(_key, call) {
-        const { entry: system } = await systemKeys.latest(systemCache, ids.systemKeyId, call)
+        const cached = systemKeys.tryLatest(systemCache, ids.systemKeyId, context.clock.now())?.entry
+        if (cached !== undefined) acquireKey(cached)
+        const system = cached ?? (await systemKeys.latest(systemCache, ids.systemKeyId, call)).entry
         try {
           const handle = crypto.generateKey()
           try {

@@ -171,13 +171,13 @@ function createTools(rules: LevelRules, counters: CacheCounters, context: LevelC
       counters[event] += 1
       if (channels.cache.hasSubscribers) channels.cache.publish({ cache: rules.kind, event, keyId })
     },
-    async reading(stale, read) {
-      try {
-        return await read()
-      } catch (error) {
-        if (stale !== undefined && !(error instanceof AbortedError)) freshness.fail(stale)
+    reading(stale, read) {
+      const reading = read()
+      if (stale === undefined) return reading
+      return reading.catch((error: unknown) => {
+        if (!(error instanceof AbortedError)) freshness.fail(stale)
         throw error
-      }
+      })
     },
     mayGoOn(error, stale, keyId) {
       // An abort is the caller's, and a vanished row is an answer: neither is a failure of the store's.

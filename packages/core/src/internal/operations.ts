@@ -39,24 +39,32 @@ export function createOperations(what: string): Operations {
       return closed
     },
     check,
-    async run(operation) {
-      check()
+    // No async functions: each would add a promise and some turns to every operation that waits.
+    run(operation) {
+      if (closed) return Promise.reject(new ClosedError(`the ${what} is closed`))
       running += 1
-      try {
-        return await operation()
-      } finally {
+      const end = (): void => {
         running -= 1
         wakeWhenIdle()
       }
-    },
-    async track(work) {
-      tracked += 1
+      let work: ReturnType<typeof operation>
       try {
-        return await work
-      } finally {
+        work = operation()
+      } catch (error) {
+        end()
+        return Promise.reject(error)
+      }
+      work.then(end, end)
+      return work
+    },
+    track(work) {
+      tracked += 1
+      const end = (): void => {
         tracked -= 1
         wakeWhenIdle()
       }
+      work.then(end, end)
+      return work
     },
     close() {
       closed = true

@@ -132,6 +132,7 @@ export function createSessionCache(
 
 function createUnshared(create: (partitionId: string) => SessionCore): SessionCache {
   const cores = new Set<SessionCore>()
+  let leases = 0
   const end = (core: SessionCore): void => {
     core.close()
     cores.delete(core)
@@ -139,12 +140,16 @@ function createUnshared(create: (partitionId: string) => SessionCore): SessionCa
   return {
     size: 0,
     get leases() {
-      return cores.size
+      return leases
     },
     lease(partitionId) {
       const core = create(partitionId)
       cores.add(core)
-      return once(core, () => end(core))
+      leases += 1
+      return once(core, () => {
+        leases -= 1
+        end(core)
+      })
     },
     close() {
       for (const core of cores) end(core)

@@ -192,8 +192,9 @@ export function createSessionCores(context: SessionCoreContext): CreateSessionCo
 
   const decrypt = (core: Core, record: DataRowRecordInput, call: Call): Promise<Uint8Array> =>
     operations.run(() => openTraced(core, record, call))
-  const encryptToJson = async (core: Core, plaintext: Uint8Array, call: Call): Promise<string> => {
-    if (!leavesThread(plaintext)) return seal(core, plaintext, sealJson, call)
+  const encryptToJson = (core: Core, plaintext: Uint8Array, call: Call): Promise<string> =>
+    leavesThread(plaintext) ? encryptOffThread(core, plaintext, call) : seal(core, plaintext, sealJson, call)
+  const encryptOffThread = async (core: Core, plaintext: Uint8Array, call: Call): Promise<string> => {
     // The provider copies what it needs in this tick, so that a warm key needs no copy of ours.
     const isPlain = !isTraced(encryptTrace) && !mustBeCopied(plaintext)
     const begun = isPlain ? envelope.trySeal(core, plaintext, sealJsonAsync) : undefined

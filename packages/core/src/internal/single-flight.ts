@@ -64,6 +64,7 @@ export function createSingleFlight<T>(acquire: (value: T) => void, release: (val
     run(key, signal, work) {
       if (signal?.aborted) return Promise.reject(abortedError(signal))
       const flight = flights.get(key) ?? start(key, signal !== undefined, work)
+      if (signal === undefined) return new Promise<T>((resolve, reject) => flight.waiters.add({ resolve, reject }))
       return new Promise<T>((resolve, reject) => {
         const onAbort = (): void => {
           flight.waiters.delete(waiter)
@@ -71,9 +72,9 @@ export function createSingleFlight<T>(acquire: (value: T) => void, release: (val
             if (flights.get(key) === flight) flights.delete(key)
             flight.abort?.abort()
           }
-          if (signal !== undefined) reject(abortedError(signal))
+          reject(abortedError(signal))
         }
-        const settle = (): void => signal?.removeEventListener('abort', onAbort)
+        const settle = (): void => signal.removeEventListener('abort', onAbort)
         const waiter: Waiter<T> = {
           resolve(value) {
             settle()
@@ -85,7 +86,7 @@ export function createSingleFlight<T>(acquire: (value: T) => void, release: (val
           },
         }
         flight.waiters.add(waiter)
-        signal?.addEventListener('abort', onAbort, { once: true })
+        signal.addEventListener('abort', onAbort, { once: true })
       })
     },
   }

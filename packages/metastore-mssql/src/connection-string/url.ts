@@ -62,15 +62,20 @@ function unreadable(): never {
 }
 
 function splitUserInfo(text: string): { readonly userInfo: string | undefined; readonly rest: string } {
+  if (!hasUserInfo(text)) return { userInfo: undefined, rest: text }
+  const first = text.indexOf('@')
+  let at = first
+  while (at >= 0 && !HOST.exec(text.slice(at + 1))?.[1]) at = text.indexOf('@', at + 1)
+  const end = at < 0 ? first : at
+  return { userInfo: text.slice(0, end), rest: text.slice(end + 1) }
+}
+
+/** Whether a user stands before the host, also where the password has signs that end a host. */
+function hasUserInfo(text: string): boolean {
+  if (!text.includes('@')) return false
   const [first = ''] = /^[^/?;#]*/.exec(text) ?? []
-  // No port begins with anything but a digit: then it was a password with one of these signs.
-  const isPassword = first.includes('@') || /^[^:[\]]+:[^\d]/.test(first) || /^[^:[\]]+:\d*[^\d]/.test(first)
-  if (!isPassword) return { userInfo: undefined, rest: text }
-  for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', at + 1)) {
-    const rest = text.slice(at + 1)
-    if (HOST.test(rest)) return { userInfo: text.slice(0, at), rest }
-  }
-  return unreadable()
+  // No port has anything but digits in it, and no path an @.
+  return first.includes('@') || /^[^:[\]]+:\d*[^\d/?;#]/.test(first) || /^[^:[\]]+:\d*\/[^?;]*@/.test(text)
 }
 
 function parseQuery(text: string): Keywords {

@@ -4,7 +4,7 @@ import { AsherahError } from '@asherah/core/backend'
 import { createNativeCrypto } from '../../src/index.ts'
 import { createFakeKms, createFakeMetastore } from '../support/fakes.ts'
 
-// AddressSanitizer makes mlock do nothing, which the native code notices.
+// Under AddressSanitizer nothing can be locked.
 const allowUnlocked = process.env.TEST_ALLOW_UNLOCKED === '1'
 
 const crypto = createNativeCrypto({ mode: 'required', allowUnlocked })

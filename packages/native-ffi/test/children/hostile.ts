@@ -1,7 +1,7 @@
 // Calls every native function, thousands of times, with arguments that no caller should give. Argument: the binary with test hooks.
 import { isNativeModule } from '../../src/binding.ts'
 
-// AddressSanitizer makes mlock do nothing, which the native code notices.
+// Under AddressSanitizer nothing can be locked.
 const allowUnlocked = process.env.TEST_ALLOW_UNLOCKED === '1'
 
 const [path = ''] = process.argv.slice(2)

@@ -21,6 +21,8 @@ export interface ServiceDefinition<T> {
    * @throws ServiceUnavailableError when the program is not on this machine and cannot be had.
    */
   startLocal?(): Promise<Running<T>>
+  /** No program of this service can be had without a container: its absence is a loud skip, even where CI wants all. */
+  readonly needsContainer?: boolean
 }
 
 /** Thrown by a launcher when this machine lacks what it needs; the message says what, and how to get it. */
@@ -60,7 +62,7 @@ export async function startService<T>(definition: ServiceDefinition<T>): Promise
     }
   }
   const reason = `needs ${name}: ${missing}; or set ${variable} to the address of one that runs`
-  if (process.env.ASHERAH_TEST_REQUIRE === 'all') throw new Error(reason)
+  if (process.env.ASHERAH_TEST_REQUIRE === 'all' && definition.needsContainer !== true) throw new Error(reason)
   return { available: false, reason, stop: async () => {} }
 }
 

@@ -4,20 +4,25 @@ import com.godaddy.asherah.appencryption.kms.AwsKeyManagementServiceImpl;
 import com.godaddy.asherah.appencryption.kms.KeyManagementService;
 import com.godaddy.asherah.appencryption.kms.StaticKeyManagementServiceImpl;
 import com.godaddy.asherah.appencryption.persistence.DynamoDbMetastoreImpl;
+import com.godaddy.asherah.appencryption.persistence.JdbcMetastoreImpl;
 import com.godaddy.asherah.appencryption.persistence.Metastore;
 import com.godaddy.asherah.crypto.CryptoPolicy;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.sql.SQLException;
 import java.time.Instant;
 import java.util.Base64;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TimeZone;
 import java.util.TreeMap;
 import org.json.JSONArray;
 import org.json.JSONObject;
+import org.mariadb.jdbc.MariaDbDataSource;
+import org.postgresql.ds.PGSimpleDataSource;
 
 /**
  * The Java Asherah behind a pipe: one JSON request a line on standard input, one JSON answer a line on standard output.
@@ -73,7 +78,7 @@ public final class Peer {
     closeFactory();
     rows.keySuffix = request.optString("regionSuffix", "");
     factory = SessionFactory.newBuilder(request.getString("product"), request.getString("service"))
-        .withMetastore(request.has("dynamoDb") ? dynamoDb(request.getJSONObject("dynamoDb")) : rows)
+        .withMetastore(metastore(request))
         .withCryptoPolicy(new Policy(request.optLong("expireAfterSeconds", 90L * 24 * 60 * 60)))
         .withKeyManagementService(kms(request))
         .build();
@@ -88,6 +93,28 @@ public final class Peer {
     final Map<String, String> arns = new HashMap<>();
     settings.getJSONObject("regionMap").toMap().forEach((region, arn) -> arns.put(region, arn.toString()));
     return AwsKeyManagementServiceImpl.newBuilder(arns, settings.getString("preferredRegion")).build();
+  }
+
+  private Metastore<JSONObject> metastore(final JSONObject request) {
+    if (request.has("dynamoDb")) {
+      return dynamoDb(request.getJSONObject("dynamoDb"));
+    }
+    return request.has("jdbcUrl") ? jdbc(request.getString("jdbcUrl")) : rows;
+  }
+
+  private static Metastore<JSONObject> jdbc(final String url) {
+    // The library writes `created` in the zone of the JVM.
+    TimeZone.setDefault(TimeZone.getTimeZone("UTC"));
+    try {
+      if (url.startsWith("jdbc:mariadb:")) {
+        return JdbcMetastoreImpl.newBuilder(new MariaDbDataSource(url)).build();
+      }
+      final PGSimpleDataSource source = new PGSimpleDataSource();
+      source.setURL(url);
+      return JdbcMetastoreImpl.newBuilder(source).build();
+    } catch (final SQLException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   private static Metastore<JSONObject> dynamoDb(final JSONObject settings) {
