@@ -63,6 +63,7 @@ describe('what may be imported', () => {
     ['packages/kms-static/test/a.test.ts', `import { b } from '../src/index.ts'`],
     ['packages/kms-static/tsup.config.ts', `import { b } from '../../tooling/tsup.ts'`],
     ['packages/metastore-postgres/src/a.ts', `import { b } from '@asherah/sql-shared'`],
+    ['packages/kms-aws/test/a.test.ts', `import { b } from '@asherah/metastore-memory'`],
     ['packages/testing/src/a.ts', `import { b } from '@asherah/core'`],
     ['packages/testing/src/a.ts', `import { b } from 'vitest'`],
     ['packages/asherah/src/a.ts', `import { b } from '@asherah/kms-static'`],
@@ -100,6 +101,16 @@ describe('what may not', () => {
       'packages/kms-static/test/a.test.ts',
       `import { b } from '../../core/src/a.ts'`,
       '1:19 a relative import leaves its package',
+    ],
+    [
+      'packages/kms-aws/src/a.ts',
+      `import { b } from '@asherah/kms-static'`,
+      '1:19 a backend imports a package other than core',
+    ],
+    [
+      'packages/kms-static/test/b.test.ts',
+      `import { b } from '@asherah/metastore-memory'`,
+      '1:19 a backend imports a package other than core',
     ],
     [
       'packages/kms-aws/src/a.ts',
