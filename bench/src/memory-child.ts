@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { SessionFactory } from '@asherah/core'
 import { createMemoryMetastore } from '@asherah/metastore-memory'
 import { createNativeCrypto, nativeStatus } from '@asherah/native-ffi'
-import { createEnclaveMemory, secureMemoryStats } from '@asherah/secure-memory'
+import { createEnclaveMemory, createProtectedMemory, secureMemoryStats } from '@asherah/secure-memory'
 import { type BenchFactoryOptions, createBenchFactory } from './factory.ts'
 import { loadPeer } from './peers/asherah-crate.ts'
 
@@ -12,7 +12,7 @@ type Visit = (partition: string) => unknown
 
 const PLAINTEXT = Buffer.alloc(64, 1)
 /** Other partitions that are visited first, so that compiled code and first allocations do not count. */
-const WARM_UP = 10_000
+const WARM_UP = process.argv[2] === 'protected' ? 2_000 : 10_000
 
 const [, , kind, count] = process.argv
 const partitions = Number(count)
@@ -34,6 +34,8 @@ async function prepare(): Promise<Visit> {
       return cachedKeys({})
     case 'enclave':
       return cachedKeys({ secrets: createEnclaveMemory() })
+    case 'protected':
+      return cachedKeys({ secrets: createProtectedMemory() })
     case 'native':
       return cachedKeys({ crypto: createNativeCrypto({ mode: 'required' }) })
     case 'native-sessions': {

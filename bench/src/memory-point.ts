@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 /** Where the keys are whose cost is asked for. */
-export type CachedKeyKind = 'heap' | 'enclave' | 'native'
+export type CachedKeyKind = 'heap' | 'enclave' | 'protected' | 'native'
 
 /** What one child process measures. */
 export interface MemoryPoint {

@@ -3,9 +3,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createDynamoDbMetastore } from '@asherah/metastore-dynamodb'
 import { describeService } from '@asherah/testing'
-import { startDynalite, startMariaDb, startPostgres } from '@asherah/testing/services'
+import { type MssqlServer, startDynalite, startMariaDb, startPostgres, startSqlServer } from '@asherah/testing/services'
 import { createConnection } from 'mysql2/promise'
 import pg from 'pg'
+import { Connection, Request } from 'tedious'
 import { expect, test, vi } from 'vitest'
 import { type CliResult, runCli } from './run-cli.ts'
 import { tempFolder } from './temp-folder.ts'
@@ -25,11 +26,13 @@ async function keysCycle({ metastore, label, env = {} }: Place): Promise<void> {
   writeFileSync(join(cwd, 'master.key'), randomBytes(32), { mode: 0o600 })
   const config = { service: 'crm', product: 'shop', masterKeyFile: 'master.key' }
   writeFileSync(join(cwd, 'asherah.config.json'), JSON.stringify(config))
-  const password = /:([^:@/]+)@/.exec(metastore)?.[1]
+  const password = /:([^:@/]+)@|Password="([^"]+)"/.exec(metastore)?.slice(1).find(Boolean)
   const run = async (args: readonly string[], input = ''): Promise<CliResult & { readonly text: string }> => {
     const result = await runCli(args, { cwd, input, env: { ...env, ASHERAH_METASTORE: metastore } })
     const text = result.stdout.toString()
-    if (password !== undefined) expect(text + result.stderr).not.toContain(`:${password}@`)
+    if (password !== undefined)
+      for (const form of [`:${password}@`, `"${password}"`, `=${password}`])
+        expect(text + result.stderr).not.toContain(form)
     return { ...result, text }
   }
   const states = async (): Promise<string[]> => {
@@ -91,6 +94,24 @@ describeService('MariaDB', await startMariaDb(), (server) => {
   })
 })
 
+const sqlServer = await startSqlServer()
+const what =
+  sqlServer.available && sqlServer.details.standIn !== undefined ? 'SQL Server, a TDS stand-in' : 'SQL Server'
+
+describeService(what, sqlServer, (server) => {
+  test('keys list, show, rotate, revoke and doctor', async () => {
+    await executeTds(
+      server,
+      'CREATE TABLE dbo.[encryption_key] ([id] NVARCHAR(512) COLLATE Latin1_General_100_BIN2 NOT NULL, [created] DATETIME2(3) NOT NULL, [key_record] NVARCHAR(MAX) NOT NULL, PRIMARY KEY NONCLUSTERED ([id], [created]))',
+    )
+    const { host, port, user, password, database } = server
+    await keysCycle({
+      metastore: `Server=${host},${port};Database=${database};User Id=${user};Password="${password.replaceAll('"', '""')}";TrustServerCertificate=true`,
+      label: /^sqlserver$/,
+    })
+  })
+})
+
 describeService(
   'dynalite',
   { available: true, origin: 'local', ...(await startDynalite()) },
@@ -108,3 +129,21 @@ describeService(
     })
   },
 )
+
+async function executeTds({ host, port, user, password, database }: MssqlServer, text: string): Promise<void> {
+  const connection = new Connection({
+    server: host,
+    authentication: { type: 'default', options: { userName: user, password } },
+    options: { port, database, encrypt: true, trustServerCertificate: true },
+  })
+  await new Promise<void>((resolve, reject) => {
+    connection.connect((error) => (error ? reject(error) : resolve()))
+  })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      connection.execSql(new Request(text, (error) => (error ? reject(error) : resolve())))
+    })
+  } finally {
+    connection.close()
+  }
+}

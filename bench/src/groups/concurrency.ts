@@ -7,7 +7,7 @@ import { AGAINST_CRATE, loadPeer } from '../peers/asherah-crate.ts'
 import { assertRoundTrips } from '../round-trip.ts'
 import type { Group } from '../row.ts'
 
-const CALLERS = [1, 8, 64]
+const CALLERS = [1, 8, 64, 512]
 const CALLS_A_BATCH = 512
 const PLAINTEXT = Buffer.alloc(64, 1)
 

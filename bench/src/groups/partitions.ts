@@ -8,18 +8,20 @@ import { hasNative } from '../native.ts'
 import { AGAINST_CRATE, loadPeer } from '../peers/asherah-crate.ts'
 import type { Group, Row } from '../row.ts'
 
-const PARTITIONS = 100_000
+const PARTITIONS = [1_000, 10_000, 100_000, 1_000_000]
+/** Of these the targets speak. */
+const TARGET_PARTITIONS = 100_000
 const BATCH = 50
 const PLAINTEXT = Buffer.alloc(64, 1)
 const POLICY: CryptoPolicyOptions = { cacheSessions: true, sessionCacheMaxSize: 1_000 }
 
-/** Cold partitions, and 100,000 partitions through 1,000 cached sessions: both paths, against the Rust crate where cargo is. */
+/** Cold partitions, and 1,000 to 1,000,000 partitions through 1,000 cached sessions: both paths, against the Rust crate where cargo is. */
 export const partitions: Group = {
   name: 'partitions',
   async run({ quick, report }) {
     const effort: Effort = quick ? { rounds: 3, sideMs: 200 } : { rounds: 9, sideMs: 1_000 }
     const Peer = loadPeer()?.PeerFactory
-    const count = quick ? PARTITIONS / 10 : PARTITIONS
+    const counts = quick ? PARTITIONS.slice(0, 2) : PARTITIONS
     const paths = new Map([['typescript', createBenchFactory({ policy: POLICY })]])
     const withNative = hasNative()
     if (withNative) {
@@ -35,13 +37,18 @@ export const partitions: Group = {
 
       const cold = await measurePaired(ours.cold, theirs?.cold ?? null, effort)
       report({ id: `${path}/cold-partition/64`, against, target: theirs ? 0.7 : null, ...cold })
-      await ours.fill(count)
-      await theirs?.fill(count)
-      const random = await measurePaired(ours.random(count), theirs?.random(count) ?? null, effort)
-      report({ id: `${path}/partitions-random/${count}`, against, target: theirs ? 0.5 : null, ...random })
+      for (const count of counts) {
+        await ours.fill(count)
+        await theirs?.fill(count)
+        const random = await measurePaired(ours.random(count), theirs?.random(count) ?? null, effort)
+        const target = theirs && count === TARGET_PARTITIONS ? 0.5 : null
+        report({ id: `${path}/partitions-random/${count}`, against, target, ...random })
+      }
       await factory.close()
     }
-    if (Peer !== undefined && withNative) report(await memoryRow(count, quick ? 1 : 3))
+    if (Peer !== undefined && withNative) {
+      report(await memoryRow(quick ? 10_000 : TARGET_PARTITIONS, quick ? 1 : 3))
+    }
   },
 }
 
@@ -68,6 +75,7 @@ type EncryptFor = (partition: string) => unknown
 /** The same visits for each side. */
 function caller(encrypt: EncryptFor) {
   let next = 0
+  let filled = 0
   let state = 1
   const run = (partition: () => string) => ({
     batch: BATCH,
@@ -87,7 +95,7 @@ function caller(encrypt: EncryptFor) {
         return `partition-${state % count}`
       }),
     async fill(count: number): Promise<void> {
-      for (let i = 0; i < count; i++) await encrypt(`partition-${i}`)
+      for (; filled < count; filled++) await encrypt(`partition-${filled}`)
     },
   }
 }

@@ -4,7 +4,7 @@ import { type LineChart, lineChart, type Series } from './line-chart.ts'
 
 /** An SVG file of the results. */
 export interface Plot {
-  readonly name: 'payload-size' | 'concurrency' | 'memory'
+  readonly name: 'payload-size' | 'concurrency' | 'partitions' | 'memory'
   readonly svg: string
 }
 
@@ -68,6 +68,27 @@ const CHARTS: readonly {
     value: (ns) => 1e9 / ns,
   },
   {
+    name: 'partitions',
+    chart: {
+      title: 'Partitions against time of a random access',
+      note: 'One encrypt of 64 B, 1,000 cached sessions, memory metastore; main-thread CPU time, less is better.',
+      x: { label: 'partitions', format: formatCount },
+      y: { label: 'time an operation', format: formatDuration, scale: 'linear' },
+    },
+    sources: [
+      { name: TYPESCRIPT, from: [['typescript/partitions-random', 'ours']] },
+      { name: NATIVE, from: [['native/partitions-random', 'ours']] },
+      {
+        name: CRATE,
+        from: [
+          ['native/partitions-random', 'peer'],
+          ['typescript/partitions-random', 'peer'],
+        ],
+      },
+    ],
+    value: (ns) => ns,
+  },
+  {
     name: 'memory',
     chart: {
       title: 'Partitions against memory per cached key',
@@ -78,6 +99,7 @@ const CHARTS: readonly {
     sources: [
       { name: 'heap', from: [['typescript/cached-key-memory-heap', 'ours']] },
       { name: 'enclave memory', from: [['typescript/cached-key-memory-enclave', 'ours']] },
+      { name: 'protected memory', from: [['typescript/cached-key-memory-protected', 'ours']] },
       { name: 'native', from: [['native/cached-key-memory', 'ours']] },
     ],
     value: (bytes) => bytes,

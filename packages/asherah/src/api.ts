@@ -1,4 +1,4 @@
-export type { AsherahConfig } from '@asherah/config'
+export type { AsherahConfig, AsherahConfig as AsherahConfigCompat } from '@asherah/config'
 export {
   AbortedError,
   AsherahError,

@@ -12,15 +12,15 @@ const ROWS = 4
 const GREATEST_COUNT = 15
 /** A hash has all of its counters in one block of 64 bytes, a line of the processor's cache: four words of 8 counters a row. */
 const BLOCK_WORDS = 16
-/** Records after which all counts are halved, for each entry of the cache. */
+/** Records after which all counts, and with them the records so far, are halved, for each entry of the cache. */
 const RECORDS_AN_ENTRY = 10
 
 /**
  * A count–min sketch of 4-bit counters with conservative update, behind a doorkeeper: a Bloom filter that keeps out what
- * came up once. After ten records an entry all counts are halved and the doorkeeper is emptied: what was popular is
- * forgotten (Einziger, Friedman and Manes, “TinyLFU: A Highly Efficient Cache Admission Policy”, 2017, section 3).
+ * came up once. After ten records an entry, and then after every five, all counts are halved and the doorkeeper is
+ * emptied: what was popular is forgotten (Einziger, Friedman and Manes, “TinyLFU: A Highly Efficient Cache Admission Policy”, 2017, section 3).
  *
- * 12 to 24 bytes an entry. Halving takes a pass over the counters, 2 ms for a million entries, once in ten million records.
+ * 12 to 24 bytes an entry. Halving takes a pass over the counters: about 5 ms for a million entries.
  *
  * @param maxSize Entries of the cache that it serves.
  */

@@ -14,7 +14,7 @@ export interface Shares {
 const MAX_SIZE = 2 ** 23
 
 /** Entries of the window, and of the protected segment of the rest. */
-export function segmentSizes(maxSize: number, shares: Shares): { readonly window: number; readonly protected: number } {
+function segmentSizes(maxSize: number, shares: Shares): { readonly window: number; readonly protected: number } {
   const window = Math.max(1, Math.floor(maxSize * shares.windowShare))
   const main = maxSize - window
   // Below the whole: a full main part has somebody on probation, so that there is always a victim.

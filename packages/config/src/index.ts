@@ -6,6 +6,7 @@ export { type ConfigKey, configKeys, type KeyGroup, type KeyType } from './key-t
 export { type LoadPackage, loadKms, loadMetastore } from './load-backend.ts'
 export { type BackendPlan, metastorePlan } from './metastore-plan.ts'
 export { type Plan, planOf } from './plan.ts'
+export { type ConfigFinding, reviewConfig } from './review.ts'
 export {
   type Environment,
   type Origin,

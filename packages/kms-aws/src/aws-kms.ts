@@ -16,7 +16,8 @@ import { createRegionalKey, type RegionalKey } from './regional-key.ts'
 export interface AwsKms extends KeyManagementService {
   readonly closed: boolean
   /**
-   * Which of the configured regions could not decrypt a system key, because its envelope lacks them.
+   * Which of the configured regions cannot decrypt a system key, because its envelope has no entry under a key that the
+   * region has or had.
    *
    * @throws KmsError when `encryptedKey` is no envelope.
    */
@@ -101,8 +102,9 @@ export function createAwsKms(options: AwsKmsOptions): AwsKms {
       )
     },
     async missingRegions(encryptedKey) {
-      const named = parseEnvelope(encryptedKey).keks.map((kek) => kek.region)
-      return (await regionalKeys()).map((key) => key.region).filter((region) => !named.includes(region))
+      const { keks } = parseEnvelope(encryptedKey)
+      const missing = (await regionalKeys()).filter((key) => !keks.some((kek) => key.isOwn(kek)))
+      return missing.map((key) => key.region)
     },
     close,
     [Symbol.dispose]: close,

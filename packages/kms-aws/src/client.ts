@@ -23,9 +23,11 @@ export interface SendOptions {
   readonly abortSignal?: AbortSignal
 }
 
-/** A client that this package made, and closes. */
-export interface OwnClient extends KmsClientLike {
-  destroy(): void
+/** A client, and how to end it. */
+export interface ClosableClient {
+  readonly client: KmsClientLike
+  /** Destroys a client that was made here, and leaves alone one that was given. */
+  close(): void
 }
 
 /** What the clients that are made here have in common. */
@@ -37,12 +39,21 @@ export interface ClientSettings {
   readonly regionTimeoutMs: number
 }
 
-/** @param region without one, the SDK looks in `AWS_REGION` and the profile. */
-export function createClient(region: string | undefined, settings: ClientSettings): OwnClient {
+/**
+ * The client that was given, or a new one.
+ *
+ * @param region without one, the SDK looks in `AWS_REGION` and the profile.
+ */
+export function openClient(
+  given: KmsClientLike | undefined,
+  region: string | undefined,
+  settings: ClientSettings,
+): ClosableClient {
+  if (given !== undefined) return { client: given, close: () => {} }
   const { credentials, profile, endpoint, maxAttempts, regionTimeoutMs } = settings
   // Each attempt gets its share, so that one lost answer does not use up the region's time.
   const attemptMs = Math.max(1, Math.floor(regionTimeoutMs / maxAttempts))
-  return new KMSClient({
+  const client = new KMSClient({
     ...(region !== undefined && { region }),
     ...(credentials !== undefined && { credentials }),
     ...(profile !== undefined && { profile }),
@@ -50,4 +61,5 @@ export function createClient(region: string | undefined, settings: ClientSetting
     maxAttempts,
     requestHandler: { connectionTimeout: attemptMs, requestTimeout: attemptMs, throwOnRequestTimeout: true },
   })
+  return { client, close: () => client.destroy() }
 }

@@ -1,9 +1,9 @@
-import { KmsError, offHeapCopy } from '@asherah/core/backend'
+import { InvalidConfigError, KmsError, offHeapCopy } from '@asherah/core/backend'
 import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms'
 import { parseKeyArn } from './arn.ts'
 import { type Breaker, createBreaker } from './breaker.ts'
 import { classify, nameOf } from './classify.ts'
-import { createClient, type KmsClientLike, type OwnClient } from './client.ts'
+import { type KmsClientLike, openClient } from './client.ts'
 import { DeadlineError, withDeadline } from './deadline.ts'
 import type { RegionalKek } from './envelope.ts'
 import type { ConfiguredKey, Settings } from './options.ts'
@@ -14,6 +14,8 @@ export interface RegionalKey {
   readonly region: string
   readonly multiRegionId: string | undefined
   readonly breaker: Breaker
+  /** Whether a KEK is of this region and, as far as its ARN and ours say, under a key that this region has or had. */
+  isOwn(kek: RegionalKek): boolean
   generateDataKey(signal: AbortSignal): Promise<{ readonly dataKey: Uint8Array; readonly kek: RegionalKek }>
   encrypt(dataKey: Uint8Array, signal: AbortSignal): Promise<RegionalKek>
   /** @returns the data key, under the key that the KEK names if it is a former one of this region, else the region's. */
@@ -24,13 +26,12 @@ export interface RegionalKey {
 
 const DATA_KEY_BYTES = 32
 
-/** @throws KmsError when nothing says in which region the key is. */
+/** @throws InvalidConfigError when nothing says in which region the key is. */
 export async function createRegionalKey(configured: ConfiguredKey, settings: Settings): Promise<RegionalKey> {
   const { keyId, formerKeyIds } = configured
-  const own = configured.client === undefined ? createClient(configured.region, settings) : undefined
-  const client = configured.client ?? own
-  if (client === undefined) throw new KmsError('no KMS client')
-  const region = configured.region ?? (await regionOf(client, own))
+  const ownArn = parseKeyArn(keyId)
+  const { client, close } = openClient(configured.client, configured.region, settings)
+  const region = configured.region ?? (await regionOf(client, close))
   const breaker = createBreaker(settings.breaker)
 
   const call = async <T>(
@@ -68,8 +69,13 @@ export async function createRegionalKey(configured: ConfiguredKey, settings: Set
 
   return {
     region,
-    multiRegionId: parseKeyArn(keyId)?.multiRegionId,
+    multiRegionId: ownArn?.multiRegionId,
     breaker,
+    isOwn(kek) {
+      if (kek.region !== region) return false
+      if (kek.arn === undefined || ownArn === undefined || ownArn.isAlias) return true
+      return kek.arn === keyId || formerKeyIds.includes(kek.arn)
+    },
     async generateDataKey(signal) {
       const command = new GenerateDataKeyCommand({ KeyId: keyId, KeySpec: 'AES_256' })
       const output = await call(
@@ -101,24 +107,24 @@ export async function createRegionalKey(configured: ConfiguredKey, settings: Set
       )
       return takeDataKey(region, output.Plaintext)
     },
-    close: () => own?.destroy(),
+    close,
   }
 }
 
-async function regionOf(client: KmsClientLike, own: OwnClient | undefined): Promise<string> {
+async function regionOf(client: KmsClientLike, close: () => void): Promise<string> {
   try {
     const region = await client.config?.region()
     if (region !== undefined && region !== '') return region
   } catch (cause) {
-    own?.destroy()
+    close()
     throw noRegion({ cause })
   }
   throw noRegion()
 }
 
-function noRegion(options?: ErrorOptions): KmsError {
+function noRegion(options?: ErrorOptions): InvalidConfigError {
   const ways = 'give an ARN as keyId, or the option region, or set AWS_REGION'
-  return new KmsError(`nothing says in which region the KMS key is: ${ways}`, options)
+  return new InvalidConfigError(`nothing says in which region the KMS key is: ${ways}`, options)
 }
 
 /** The SDK's bytes may be a slice of a shared pool: they are copied, and wiped there. */

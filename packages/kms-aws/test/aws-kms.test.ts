@@ -265,7 +265,7 @@ describe('which key', () => {
       expect(parsed(await kms.encryptKey(systemKey)).kmsKeks).toMatchObject([{ region: 'eu-west-1', arn }])
     }
     await expect(createAwsKms({ keyId: 'alias/key', client: { send } }).encryptKey(systemKey)).rejects.toMatchObject({
-      code,
+      code: 'ERR_ASHERAH_INVALID_CONFIG',
       message: expect.stringContaining('nothing says in which region'),
     })
   })
@@ -279,6 +279,25 @@ describe('which key', () => {
     const kms = createAwsKms({ regionMap: next, clients, formerKeys: { 'us-west-2': [former] } })
     expect(await kms.decryptKey(envelope)).toEqual(systemKey)
     expect(parsed(await kms.encryptKey(systemKey)).kmsKeks).toMatchObject([{ arn: next['us-west-2'] }])
+  })
+
+  test('missingRegions: an entry under a key that the region no longer has does not count', async () => {
+    const envelope = await createKms().encryptKey(systemKey)
+    const regionsOfNext = { ...regionMap, 'us-east-1': fake.createKey('us-east-1') }
+    expect(await createKms().missingRegions(envelope)).toEqual([])
+    expect(await createKms({ regionMap: regionsOfNext }).missingRegions(envelope)).toEqual(['us-east-1'])
+    const formerKeys = { 'us-east-1': [regionMap['us-east-1'] ?? ''] }
+    expect(await createKms({ regionMap: regionsOfNext, formerKeys }).missingRegions(envelope)).toEqual([])
+    // What is behind an alias, or where an entry has no ARN, nobody can tell without KMS.
+    expect(await createKms({ regionMap: { ...regionMap, 'us-east-1': 'alias/key' } }).missingRegions(envelope)).toEqual(
+      [],
+    )
+    const withoutArns = Buffer.from(
+      Buffer.from(envelope)
+        .toString()
+        .replaceAll(/"arn":"[^"]*",/g, ''),
+    )
+    expect(await createKms({ regionMap: regionsOfNext }).missingRegions(withoutArns)).toEqual([])
   })
 
   test('an envelope without this region opens by a replica of the multi-region key that made another KEK', async () => {

@@ -18,18 +18,26 @@ export interface SendOptions {
   readonly abortSignal?: AbortSignal
 }
 
-/** A client that this package made, and closes. */
-export interface OwnClient extends SecretsManagerClientLike {
-  destroy(): void
+/** A client, and how to end it. */
+export interface ClosableClient {
+  readonly client: SecretsManagerClientLike
+  /** Destroys a client that was made here, and leaves alone one that was given. */
+  close(): void
 }
 
-/** @param region without one, the SDK looks in `AWS_REGION` and the profile. */
-export function createClient(region: string | undefined, options: SecretsManagerKmsOptions): OwnClient {
+/**
+ * The client that was given, or a new one.
+ *
+ * @param region without one, the SDK looks in `AWS_REGION` and the profile.
+ */
+export function openClient(region: string | undefined, options: SecretsManagerKmsOptions): ClosableClient {
+  if (options.client !== undefined) return { client: options.client, close: () => {} }
   const { credentials, profile, endpoint } = options
-  return new SecretsManagerClient({
+  const client = new SecretsManagerClient({
     ...(region !== undefined && { region }),
     ...(credentials !== undefined && { credentials }),
     ...(profile !== undefined && { profile }),
     ...(endpoint !== undefined && { endpoint }),
   })
+  return { client, close: () => client.destroy() }
 }

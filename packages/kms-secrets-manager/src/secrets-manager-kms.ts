@@ -12,7 +12,7 @@ import {
   sealAes256Gcm,
 } from '@asherah/core/backend'
 import { untilAborted } from './abort.ts'
-import { createClient } from './client.ts'
+import { openClient } from './client.ts'
 import { checkOptions, type SecretsManagerKmsOptions } from './options.ts'
 import { createVersions, type MasterKeyVersions } from './versions.ts'
 
@@ -40,11 +40,8 @@ export interface SecretsManagerKms extends KeyManagementService {
  */
 export function createSecretsManagerKms(options: SecretsManagerKmsOptions): SecretsManagerKms {
   const settings = checkOptions(options)
-  const own = options.client === undefined ? createClient(settings.region, options) : undefined
-  const ownSecrets = options.secrets === undefined ? createHeapSecrets() : undefined
-  const secrets = options.secrets ?? ownSecrets
-  const client = options.client ?? own
-  if (client === undefined || secrets === undefined) throw new KmsError('no client')
+  const { client, close: closeClient } = openClient(settings.region, options)
+  const secrets = options.secrets ?? createHeapSecrets()
   const versions = createVersions(client, secrets, settings)
   let closed = false
 
@@ -61,8 +58,8 @@ export function createSecretsManagerKms(options: SecretsManagerKmsOptions): Secr
   const close = (): void => {
     closed = true
     versions.close()
-    ownSecrets?.close()
-    own?.destroy()
+    if (options.secrets === undefined) secrets.close()
+    closeClient()
   }
   return {
     get closed() {

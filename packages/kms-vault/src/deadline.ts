@@ -1,12 +1,7 @@
 import { AbortedError } from '@asherah/core/backend'
 
-/** Why a signal of {@link withDeadline} was aborted. */
-export class DeadlineError extends Error {
-  override readonly name = 'TimeoutError'
-}
-
 /**
- * Runs `work` with a signal that is aborted at the deadline (its reason is a {@link DeadlineError}) or with `outer`, and
+ * Runs `work` with a signal that is aborted at the deadline or with `outer`, and
  * settles then, whatever `work` does about it.
  *
  * @param discard Gets what `work` gives after that, to wipe it.
@@ -21,7 +16,7 @@ export function withDeadline<T>(
     const controller = new AbortController()
     const { signal } = controller
     const passOn = (): void => controller.abort(outer?.reason)
-    const timer = setTimeout(() => controller.abort(new DeadlineError(`no answer in ${ms} ms`)), ms)
+    const timer = setTimeout(() => controller.abort(new Error(`no answer in ${ms} ms`)), ms)
     let settled = false
     const settle = (end: () => void): boolean => {
       if (settled) return false

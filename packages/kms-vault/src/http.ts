@@ -83,8 +83,8 @@ export function createVaultClient(dispatcher: Dispatcher, settings: VaultClientS
           )
         } catch (cause) {
           signal.throwIfAborted()
-          const isAnswer = cause instanceof VaultStatusError || cause instanceof KmsError
-          if (isRefusal(cause) || tried === maxAttempts) throw isAnswer ? cause : unreachable(cause)
+          if (cause instanceof KmsError || isRefusal(cause)) throw cause
+          if (tried === maxAttempts) throw cause instanceof VaultStatusError ? cause : unreachable(cause)
         }
         await backOff(tried, signal)
       }
@@ -124,11 +124,17 @@ function detailOf(bytes: Uint8Array): string {
   try {
     const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
     const errors: unknown = Reflect.get(Object(json), 'errors')
-    if (Array.isArray(errors) && errors.length > 0) return `: ${errors.join('; ').slice(0, MAX_DETAIL_CHARS)}`
+    if (Array.isArray(errors) && errors.length > 0)
+      return `: ${printable(errors.join('; ')).slice(0, MAX_DETAIL_CHARS)}`
     return ''
   } catch {
     return bytes.byteLength === 0 ? '' : ` and ${bytes.byteLength} bytes that are not Vault's`
   }
+}
+
+/** One line of a log stays one line. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}+/gu, ' ')
 }
 
 function unreachable(cause: unknown): KmsError {

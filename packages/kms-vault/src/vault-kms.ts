@@ -101,7 +101,9 @@ export function createVaultKms(options: VaultKmsOptions): VaultKms {
     },
     async decryptKey(encryptedKey, call) {
       const isOurs =
-        encryptedKey.byteLength <= MAX_CIPHERTEXT_CHARS && CIPHERTEXT.test(Buffer.from(encryptedKey).toString('latin1'))
+        encryptedKey instanceof Uint8Array &&
+        encryptedKey.byteLength <= MAX_CIPHERTEXT_CHARS &&
+        CIPHERTEXT.test(Buffer.from(encryptedKey).toString('latin1'))
       if (!isOurs) throw new KmsError('the key is no ciphertext of Transit, vault:v1:…: another KMS made it')
       const body = jsonBody('ciphertext', encryptedKey)
       return run(

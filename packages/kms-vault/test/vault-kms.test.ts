@@ -170,6 +170,10 @@ describe('failures', () => {
       .encryptKey(systemKey)
       .catch((reason: unknown) => reason)
     expect(String(error).length).toBeLessThan(400)
+    vault.fault = () => ({ status: 400, body: JSON.stringify({ errors: ['one\n\u001b[31mtwo'] }) })
+    await expect(createKms().encryptKey(systemKey)).rejects.toMatchObject({
+      message: 'Vault answered with status 400: one [31mtwo',
+    })
   })
 
   test.each([502, 503, 500, 429, 412])('D-076 status %i is tried again', async (status) => {
@@ -199,10 +203,11 @@ describe('failures', () => {
 
   test('an endless answer is cut off', async () => {
     vault.fault = () => ({ status: 200, body: 'x'.repeat(100_000) })
-    await expect(createKms({ maxAttempts: 1 }).encryptKey(systemKey)).rejects.toMatchObject({
+    await expect(createKms().encryptKey(systemKey)).rejects.toMatchObject({
       code,
       message: expect.stringContaining('over 65536 bytes'),
     })
+    expect(vault.requests).toHaveLength(1)
   })
 
   test('D-076 Vault hangs: each attempt ends, and the call at its deadline', async () => {

@@ -75,6 +75,7 @@ export function createConnection(settings: Settings): Connection {
           throw toMetastoreError(what, tableName, error, number)
         }
         await sleep(pause, signal)
+        if (performance.now() >= deadline) throw toMetastoreError(what, tableName, error, number)
       }
     }
   }

@@ -27,7 +27,7 @@ afterAll(async () => {
 
 /** A metastore whose requests go through the proxy. */
 function proxied(options: Partial<DynamoDbMetastoreOptions> = {}) {
-  return table.metastore({ endpoint: proxy.url, attemptTimeoutMs: 300, timeoutMs: 5_000, ...options })
+  return table.metastore({ endpoint: proxy.url, attemptTimeoutMs: 10_000, timeoutMs: 20_000, ...options })
 }
 
 let count = 0
@@ -71,7 +71,7 @@ const passing: readonly [string, HttpFault][] = [
 
 describe.each(passing)('%s', (_, fault) => {
   test('D-050 once: load, loadLatest, store and markRevoked succeed at the next try', async () => {
-    await using metastore = proxied()
+    await using metastore = proxied({ attemptTimeoutMs: 300 })
     const row = newRow()
     faults(fault)
     expect(await metastore.store(row.keyId, row.created, row)).toBe(true)
@@ -248,7 +248,7 @@ describe('D-076 time', () => {
   })
 
   test('one hanging call holds up no other', async () => {
-    await using metastore = proxied({ attemptTimeoutMs: 400, maxAttempts: 1 })
+    await using metastore = proxied({ attemptTimeoutMs: 2_000, maxAttempts: 1 })
     const row = newRow()
     faults({ kind: 'hang' })
     const hanging = failureOf(metastore.load('_SK_hang', 1))

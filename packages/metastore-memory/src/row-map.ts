@@ -53,10 +53,14 @@ export function createRowMap(): RowMap {
     get,
     latest,
     insert(row) {
-      if (get(row.keyId, row.created) !== undefined) return false
-      const rows = byId.get(row.keyId) ?? []
-      rows.splice(endOf(rows, row.created), 0, row)
-      byId.set(row.keyId, rows)
+      const rows = byId.get(row.keyId)
+      if (rows === undefined) {
+        byId.set(row.keyId, [row]) // an array that is made with its one element has no room to spare
+      } else {
+        const end = endOf(rows, row.created)
+        if (rows[end - 1]?.created === row.created) return false
+        rows.splice(end, 0, row)
+      }
       size += 1
       return true
     },

@@ -75,7 +75,7 @@ function findingsOf(layout: Layout, zone: TimeZone | undefined): MetastoreFindin
   if (zone !== undefined) {
     const message =
       'the created column is read and written as local time: two keys of one id cannot be told apart in an hour that the clock repeats'
-    findings.push(finding('warn', 'zone', message))
+    findings.push(finding('warn', 'local-time', message))
   }
   return findings
 }

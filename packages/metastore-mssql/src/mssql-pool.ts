@@ -1,5 +1,4 @@
-import { AbortedError, ClosedError } from '@asherah/core/backend'
-import type { ConnectionSource } from '@asherah/sql-shared'
+import { borrowConnections, type ConnectionSource } from '@asherah/sql-shared'
 import type { MssqlConnection, StatementRow } from './statement.ts'
 
 /** What we use of a `Request` of `mssql`. */
@@ -14,41 +13,26 @@ export interface MssqlPool {
   request(): MssqlRequest
 }
 
-interface GivenConnection extends MssqlConnection {
+/** A request of the pool that can be ended. */
+export interface GivenConnection extends MssqlConnection {
   cancel(): void
 }
 
-/** A pool that stays the caller's: each statement takes a connection of it, and `close` leaves it open. */
-export function createGivenConnections(pool: MssqlPool): ConnectionSource<MssqlConnection> {
-  let closed = false
-  const running = new Map<MssqlConnection, GivenConnection>()
-  let whenIdle = (): void => {}
-  return {
-    async acquire(signal) {
-      if (signal?.aborted === true) throw new AbortedError('the metastore call was aborted', { cause: signal.reason })
-      if (closed) throw new ClosedError('the SQL Server metastore is closed')
-      const connection = connectionOf(pool)
-      running.set(connection, connection)
-      return connection
+/** Borrowing is done at once. */
+const NEVER_MS = 2 ** 31 - 1
+
+/** A pool that stays the caller's: each statement takes a connection of it. */
+export function createGivenConnections(pool: MssqlPool): ConnectionSource<GivenConnection> {
+  const borrowed = {
+    borrow: async () => connectionOf(pool),
+    // An aborted or overdue request still holds a connection of the pool.
+    giveBack: (connection: GivenConnection, broken: boolean) => {
+      if (broken) connection.cancel()
     },
-    release(connection, broken) {
-      // An aborted or overdue request still holds a connection of the pool.
-      if (broken) running.get(connection)?.cancel()
-      running.delete(connection)
-      if (running.size === 0) whenIdle()
-    },
-    close() {
-      closed = true
-      return new Promise((resolve) => {
-        const before = whenIdle
-        whenIdle = () => {
-          before()
-          resolve()
-        }
-        if (running.size === 0) whenIdle()
-      })
-    },
+    prepare: async () => {},
   }
+  // The request itself waits for a connection of the pool, by the pool's own limit.
+  return borrowConnections('SQL Server', borrowed, NEVER_MS)
 }
 
 function connectionOf(pool: MssqlPool): GivenConnection {

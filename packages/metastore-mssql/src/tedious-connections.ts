@@ -4,7 +4,8 @@ import { Connection, type ConnectionConfiguration, Request, TYPES } from 'tediou
 import type { OwnConnections } from './options.ts'
 import type { MssqlConnection, StatementResult, StatementRow, StatementValue } from './statement.ts'
 
-interface OpenConnection extends MssqlConnection {
+/** A connection of the driver that has logged in. */
+export interface OpenConnection extends MssqlConnection {
   readonly driver: Connection
   isOpen: boolean
 }
@@ -21,8 +22,8 @@ export class LoginError extends Error {
 }
 
 /** Connections of our own, by tedious. Nothing is opened before the first call. */
-export function createOwnConnections(own: OwnConnections): ConnectionSource<MssqlConnection> {
-  const pool = createPool<OpenConnection>(
+export function createOwnConnections(own: OwnConnections): ConnectionSource<OpenConnection> {
+  return createPool(
     'SQL Server',
     {
       open: () => open(own),
@@ -32,19 +33,6 @@ export function createOwnConnections(own: OwnConnections): ConnectionSource<Mssq
     },
     own.pool,
   )
-  const opened = new WeakMap<MssqlConnection, OpenConnection>()
-  return {
-    async acquire(signal) {
-      const connection = await pool.acquire(signal)
-      opened.set(connection, connection)
-      return connection
-    },
-    release(connection, broken) {
-      const own = opened.get(connection)
-      if (own !== undefined) pool.release(own, broken)
-    },
-    close: () => pool.close(),
-  }
 }
 
 async function open(own: OwnConnections): Promise<OpenConnection> {

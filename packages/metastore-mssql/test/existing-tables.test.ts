@@ -163,7 +163,7 @@ test('a column of local time is read and written as such, also in the hours of a
   const again = freshRow(Date.parse('2025-11-02T06:30:00Z') / 1_000, keyId)
   expect(await zoned.load(keyId, again.created)).toBeNull()
   await expect(zoned.store(keyId, again.created, again)).rejects.toMatchObject({ code: 'ERR_ASHERAH_METASTORE' })
-  expect((await zoned.check()).findings.find(({ check }) => check === 'zone')).toMatchObject({ level: 'warn' })
+  expect((await zoned.check()).findings.find(({ check }) => check === 'local-time')).toMatchObject({ level: 'warn' })
 })
 
 test('ids with control characters and beyond U+D7FF are listed by their bytes, a page at a time', async () => {

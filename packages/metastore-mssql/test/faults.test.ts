@@ -1,9 +1,11 @@
 import { SessionFactory } from '@asherah/core'
 import { createStaticKms } from '@asherah/kms-static'
+import { createMssqlMetastore } from '@asherah/metastore-mssql'
 import type { StatementFault } from '@asherah/testing/services'
+import mssql from 'mssql'
 import { afterEach, expect, test } from 'vitest'
 import { freshRow } from './records.ts'
-import { connect, startStandIn } from './stand-in.ts'
+import { connect, LOGIN, startStandIn } from './stand-in.ts'
 
 const server = await startStandIn()
 const metastore = connect(server)
@@ -173,4 +175,47 @@ test('close ends the connections that were opened', async () => {
   expect(own.connections).toBe(1)
   await closing.close()
   await expect.poll(() => own.connections).toBe(0)
+})
+
+function givenPool(): Promise<mssql.ConnectionPool> {
+  return new mssql.ConnectionPool({
+    server: '127.0.0.1',
+    port: server.port,
+    user: LOGIN.name,
+    password: LOGIN.password ?? '',
+    database: 'Keys',
+    options: { encrypt: true, trustServerCertificate: true },
+    pool: { max: 1 },
+  }).connect()
+}
+
+test('on a given pool, an overdue or aborted call is cancelled, and close leaves the pool open', async () => {
+  const pool = await givenPool()
+  const onPool = createMssqlMetastore({ pool, queryTimeoutMs: 200, retryTimeoutMs: 0 })
+  const row = freshRow()
+  expect(await onPool.store(row.keyId, row.created, row)).toBe(true)
+  server.faults.onStatement({ match: /SELECT TOP/, times: 2, what: 'hang' })
+  await expect(onPool.load(row.keyId, row.created)).rejects.toMatchObject({ code: 'ERR_ASHERAH_METASTORE' })
+  const signal = AbortSignal.timeout(50)
+  await expect(onPool.load(row.keyId, row.created, { signal })).rejects.toMatchObject({ code: 'ERR_ASHERAH_ABORTED' })
+  // The pool has one connection: it is free again only since both were cancelled.
+  expect(await onPool.load(row.keyId, row.created)).toEqual(row)
+  await onPool.close()
+  await expect(onPool.loadLatest(row.keyId)).rejects.toMatchObject({ code: 'ERR_ASHERAH_CLOSED' })
+  expect((await pool.request().query('SELECT 1 AS one')).recordset).toEqual([{ one: 1 }])
+  await pool.close()
+})
+
+test('on a given pool, a deadlock, a lost connection and a lost answer are tried again; a denied permission is not', async () => {
+  const pool = await givenPool()
+  const onPool = createMssqlMetastore({ pool })
+  const [row, other, denied] = [freshRow(), freshRow(), freshRow()]
+  server.faults.onStatement({ match: INSERT, what: failWith(1205, 'deadlock', 13) })
+  server.faults.onStatement({ match: INSERT, what: 'drop' })
+  expect(await onPool.store(row.keyId, row.created, row)).toBe(true)
+  server.faults.onStatement({ match: INSERT, when: 'after', what: 'drop' })
+  expect(await onPool.store(other.keyId, other.created, other)).toBe(true)
+  server.faults.onStatement({ match: INSERT, what: failWith(229, 'denied', 14) })
+  await expect(onPool.store(denied.keyId, denied.created, denied)).rejects.toMatchObject({ cause: { number: 229 } })
+  await pool.close()
 })

@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import type { Connector, OwnConnections, ReplicaReadConsistency } from '@asherah/sql-shared'
+import { type Connector, inTime, type OwnConnections, type ReplicaReadConsistency } from '@asherah/sql-shared'
 import { createConnection } from 'mysql2/promise'
 import { asLost } from './dialect.ts'
 import type { MysqlClient } from './mysql-types.ts'
@@ -55,7 +55,7 @@ export function createConnector(
         // Without a listener, a connection that is lost while it is idle would end the process.
         client.on('error', () => ended.add(client))
         client.on('end', () => ended.add(client))
-        await prepareSession(client, consistency).catch((error: unknown) => {
+        await inTime(prepareSession(client, consistency), limits.connectTimeoutMs).catch((error: unknown) => {
           client.destroy()
           throw error
         })

@@ -57,7 +57,7 @@ export interface OwnConnections {
 
 /** The options as the metastore uses them: complete, checked, copied. */
 export interface Settings extends CallLimits {
-  readonly connections: OwnConnections | { readonly given: OraclePool }
+  readonly connections: OwnConnections | { readonly given: OraclePool; readonly acquireTimeoutMs: number }
   /** Undefined: the current one. */
   readonly schemaName: string | undefined
   readonly tableName: string
@@ -108,10 +108,10 @@ function checkConnections(options: OracleMetastoreOptions): Settings['connection
   }
   if (pool !== undefined) {
     if (typeof pool?.getConnection !== 'function') throw new InvalidConfigError('pool must be a Pool of oracledb')
-    const misplaced = POOL_OPTIONS.find((name) => Object.hasOwn(options, name))
+    const misplaced = POOL_OPTIONS.find((name) => name !== 'acquireTimeoutMs' && Object.hasOwn(options, name))
     if (misplaced !== undefined)
       throw new InvalidConfigError(`${misplaced} is for own connections; a given pool has its own`)
-    return { given: pool }
+    return { given: pool, acquireTimeoutMs: checkPoolOptions(options).acquireTimeoutMs }
   }
   const limits = checkPoolOptions(options)
   if (config === undefined) return { target: parseConnectionString(connectionString), wallet: {}, pool: limits }

@@ -20,7 +20,10 @@ export type OracleMetastore = SqlMetastore
 export function createOracleMetastore(options: OracleMetastoreOptions): OracleMetastore {
   const settings = checkOptions(options)
   const { connections, queryTimeoutMs, retryTimeoutMs, maxKeyIdLength, regionSuffix } = settings
-  const source = 'given' in connections ? createGivenConnections(connections.given) : createOwnConnections(connections)
+  const source =
+    'given' in connections
+      ? createGivenConnections(connections.given, connections.acquireTimeoutMs)
+      : createOwnConnections(connections)
   return createSqlMetastore(createDialect(settings), source, {
     queryTimeoutMs,
     retryTimeoutMs,

@@ -24,8 +24,9 @@ describeService('Oracle Database', await startOracle(), (server) => {
     overwriteBody: (_, { keyId, created }, text) =>
       execute(
         server,
-        `UPDATE ${tableName} SET key_record = NVL(:text, EMPTY_CLOB()) WHERE id = :id AND created = TIMESTAMP '1970-01-01 00:00:00' + NUMTODSINTERVAL(:created, 'SECOND')`,
-        { text, id: keyId, created },
+        // An empty text is NULL in Oracle.
+        `UPDATE ${tableName} SET key_record = ${text === '' ? 'EMPTY_CLOB()' : ':text'} WHERE id = :id AND created = TIMESTAMP '1970-01-01 00:00:00' + NUMTODSINTERVAL(:created, 'SECOND')`,
+        { id: keyId, created, ...(text === '' ? {} : { text }) },
       ),
     offers: ['list', 'markRevoked', 'check', 'close'],
   })

@@ -1,4 +1,4 @@
-import type { Connector, OwnConnections, ReplicaReadConsistency } from '@asherah/sql-shared'
+import { type Connector, inTime, type OwnConnections, type ReplicaReadConsistency } from '@asherah/sql-shared'
 import pg from 'pg'
 import { asLost } from './dialect.ts'
 import type { PgClient } from './pg-types.ts'
@@ -22,7 +22,7 @@ export async function prepareSession(client: PgClient, consistency: ReplicaReadC
 
 /** How `pg` opens and ends connections. */
 export function createConnector(
-  { connection, tls }: OwnConnections,
+  { connection, tls, limits }: OwnConnections,
   consistency: ReplicaReadConsistency | undefined,
 ): Connector<OwnClient> {
   const ended = new WeakSet<OwnClient>()
@@ -31,6 +31,7 @@ export function createConnector(
       const client = new pg.Client({
         ...connection,
         ssl: tls ?? false,
+        connectionTimeoutMillis: limits.connectTimeoutMs,
         keepAlive: true,
         fallback_application_name: 'asherah',
       })
@@ -39,7 +40,7 @@ export function createConnector(
       client.on('end', () => ended.add(client))
       try {
         await client.connect()
-        await prepareSession(client, consistency)
+        await inTime(prepareSession(client, consistency), limits.connectTimeoutMs)
       } catch (error) {
         client.end().catch(() => {})
         throw asLost(error)

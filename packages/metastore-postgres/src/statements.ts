@@ -38,6 +38,6 @@ export function statementTexts(tableName: string, schemaName: string | undefined
 }
 
 /** A name as SQL text. */
-export function quoteName(name: string): string {
+function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }

@@ -68,6 +68,12 @@ describeService('PostgreSQL', await startPostgres(), (server) => {
     expect(ok).toBe(false)
     expect(findings.find((finding) => finding.check === 'zone')?.message).toContain('5.5 h away')
     await expect(metastore.loadLatest('_SK_s_p')).rejects.toMatchObject({ code: 'ERR_ASHERAH_CORRUPT_RECORD' })
+
+    // As docs/metastore-postgres.md moves such a table.
+    const created = "to_timestamp((key_record::json ->> 'Created')::bigint) AT TIME ZONE 'UTC'"
+    await execute(url, `UPDATE ${tableName} SET created = ${created}`)
+    expect((await metastore.check()).ok).toBe(true)
+    expect(await metastore.loadLatest('_SK_s_p')).toEqual(keyOf('_SK_s_p'))
     await metastore.close()
   })
 })

@@ -1,10 +1,13 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { FAULT } from '../src/native-faults.ts'
 import { nativeBinary } from './support/native-build.ts'
 import { resultOf, runChild } from './support/run-child.ts'
 
 const binary = nativeBinary()
 const withHooks = nativeBinary('test-hooks')
+
+// A child has 110 s.
+vi.setConfig({ testTimeout: 120_000 })
 
 describe.skipIf(binary === undefined || withHooks === undefined)('no input ends the process (D-139)', () => {
   test('60,000 calls of the native functions with wrong arguments are codes or results', () => {

@@ -49,5 +49,5 @@ describe.skipIf(nativeBinary() === undefined || process.platform !== 'linux')('a
     child.stdin.write('end\n')
     const [code] = await once(child, 'exit')
     expect(code).toBe(0)
-  })
+  }, 120_000)
 })

@@ -1,6 +1,9 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { nativeBinary } from './support/native-build.ts'
 import { resultOf, runChild } from './support/run-child.ts'
+
+// A child has 110 s.
+vi.setConfig({ testTimeout: 120_000 })
 
 describe.skipIf(nativeBinary() === undefined)('worker threads (D-114)', () => {
   test('eight at once work for themselves, and one that is ended in the middle disturbs nobody', () => {

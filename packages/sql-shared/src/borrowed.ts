@@ -24,32 +24,22 @@ export function borrowConnections<C>(
     out -= 1
     if (out === 0) allReturned()
   }
-  const release = (connection: C, broken: boolean): void => {
-    pool.giveBack(connection, broken)
-    returned()
-  }
-
   return {
     async acquire(signal) {
       throwIfAborted(signal)
       if (closing !== undefined) throw new ClosedError(`the ${name} metastore is closed`)
       out += 1
-      let connection: C
       try {
-        connection = await inTurn(name, pool, acquireTimeoutMs, signal)
+        return await readyConnection(name, pool, acquireTimeoutMs, signal)
       } catch (error) {
         returned()
         throw error
       }
-      try {
-        await pool.prepare(connection)
-        return connection
-      } catch (error) {
-        release(connection, true)
-        throw error
-      }
     },
-    release,
+    release(connection, broken) {
+      pool.giveBack(connection, broken)
+      returned()
+    },
     close() {
       closing ??= new Promise((resolve) => {
         allReturned = resolve
@@ -60,8 +50,8 @@ export function borrowConnections<C>(
   }
 }
 
-/** A connection that comes too late, or after the signal was aborted, goes back at once. */
-function inTurn<C>(
+/** A connection that comes too late, or after the signal was aborted, goes back; one that did not become ready is ended. */
+function readyConnection<C>(
   name: string,
   pool: BorrowedPool<C>,
   timeoutMs: number,
@@ -69,11 +59,19 @@ function inTurn<C>(
 ): Promise<C> {
   return new Promise((resolve, reject) => {
     let over = false
-    const giveUp = (error: Error): void => {
+    let preparing: { readonly connection: C } | undefined
+    const settle = (end: () => void): void => {
+      if (over) return
       over = true
-      stop()
-      reject(error)
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+      end()
     }
+    const giveUp = (error: unknown): void =>
+      settle(() => {
+        if (preparing !== undefined) pool.giveBack(preparing.connection, true)
+        reject(error)
+      })
     const onAbort = (): void => {
       if (signal !== undefined) giveUp(abortedError(signal))
     }
@@ -81,21 +79,11 @@ function inTurn<C>(
       () => giveUp(new MetastoreError(`${name}: the pool gave no connection in ${timeoutMs} ms`)),
       timeoutMs,
     )
-    const stop = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
-    }
     signal?.addEventListener('abort', onAbort)
-    pool.borrow().then(
-      (connection) => {
-        stop()
-        if (over) pool.giveBack(connection, false)
-        else resolve(connection)
-      },
-      (error: unknown) => {
-        stop()
-        reject(error)
-      },
-    )
+    pool.borrow().then((connection) => {
+      if (over) return pool.giveBack(connection, false)
+      preparing = { connection }
+      return pool.prepare(connection).then(() => settle(() => resolve(connection)), giveUp)
+    }, giveUp)
   })
 }

@@ -35,6 +35,7 @@ export {
   type ServerRules,
   type ServerSettings,
 } from './server-options.ts'
+export { inTime } from './settle.ts'
 export {
   createSqlMetastore,
   type ErrorKind,

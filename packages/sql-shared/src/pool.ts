@@ -1,7 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import { ClosedError, MetastoreError } from '@asherah/core/backend'
-import { abortedError, LostConnectionError, throwIfAborted } from './errors.ts'
+import { abortedError, throwIfAborted } from './errors.ts'
 import type { PoolLimits } from './options.ts'
+import { inTime, unlessAborted } from './settle.ts'
 
 /** How a driver's connections are made and ended. */
 export interface Connector<C> {
@@ -138,11 +139,16 @@ export function createPool<C>(
     if (closing !== undefined) throw new ClosedError(`the ${name} metastore is closed`)
     startSweeper()
     const turn = turnNow() ?? (await wait(signal))
-    if (turn === 'place') return fillPlace()
-    const { connection, since } = turn
-    const isTested = now() - since < limits.healthCheckAfterMs
-    if (isUsable(connection) && (isTested || (await answers(connection)))) return connection
-    discard(connection, !isTested)
+    const isReady = turn !== 'place' && isUsable(turn.connection) && now() - turn.since < limits.healthCheckAfterMs
+    if (isReady) return turn.connection
+    return unlessAborted(turn === 'place' ? fillPlace() : testedOrNew(turn.connection), signal, (late) =>
+      release(late, false),
+    )
+  }
+  const testedOrNew = async (connection: C): Promise<C> => {
+    const isOpen = isUsable(connection)
+    if (isOpen && (await answers(connection))) return connection
+    discard(connection, isOpen)
     return fillPlace()
   }
   const answers = (connection: C): Promise<boolean> =>
@@ -223,30 +229,4 @@ export function createPool<C>(
       return waiters.length
     },
   }
-}
-
-/**
- * What the promise gives, or a {@link LostConnectionError} when it takes longer.
- *
- * @param late What to do with a value that comes too late.
- */
-export function inTime<T>(promise: Promise<T>, ms: number, late?: (value: T) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    let over = false
-    const timer = setTimeout(() => {
-      over = true
-      reject(new LostConnectionError(`no answer in ${ms} ms`))
-    }, ms)
-    promise.then(
-      (value) => {
-        clearTimeout(timer)
-        if (over) late?.(value)
-        else resolve(value)
-      },
-      (error: unknown) => {
-        clearTimeout(timer)
-        reject(error)
-      },
-    )
-  })
 }

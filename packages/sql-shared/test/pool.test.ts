@@ -150,3 +150,20 @@ test('a connection that opens after connectTimeoutMs is closed, and its place is
   expect(pool.size).toBe(0)
   await expect.poll(() => connector.closed.size).toBe(1)
 })
+
+test('an abort ends the wait for a connection that is being opened, and the pool keeps that one', async () => {
+  const { pool, connector } = poolOf({ maxConnections: 1 })
+  const { open } = connector
+  let letOpen = (): void => {}
+  connector.open = async () => {
+    await new Promise<void>((resolve) => (letOpen = resolve))
+    return open.call(connector)
+  }
+  const controller = new AbortController()
+  const opening = expect(pool.acquire(controller.signal)).rejects.toMatchObject({ code: 'ERR_ASHERAH_ABORTED' })
+  controller.abort(new Error('the caller has gone'))
+  await opening
+  letOpen()
+  await expect.poll(() => pool.idle).toBe(1)
+  expect((await pool.acquire(undefined)).number).toBe(1)
+})

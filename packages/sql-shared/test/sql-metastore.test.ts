@@ -27,7 +27,7 @@ test.each(['DEADLOCK', 'ECONNRESET'])('a store that fails with %s is tried again
 })
 
 test.each(['DISK_FULL', 'PERMISSION_DENIED', 'BAD_DATA'])(
-  'D-049 a store that fails with %s throws it, and is no duplicate',
+  'D-049 D-051 a store that fails with %s throws it, and is no duplicate whatever its text says',
   async (code) => {
     const { dialect, metastore } = metastoreOf()
     const error = driverError(code, 'a duplicate key, says the text')

@@ -2,6 +2,7 @@ import { InvalidConfigError, type MetastoreReport } from '@asherah/core'
 import type { SecureMemoryReport } from '@asherah/secure-memory'
 import type { Command } from 'commander'
 import { loadSettings } from '../config-file.ts'
+import { type ConfigReport, inspectConfig } from '../doctor/config.ts'
 import { inspectMetastore } from '../doctor/metastore.ts'
 import { inspectNative, type NativeReport } from '../doctor/native.ts'
 import { MetastoreUnfitError } from '../errors.ts'
@@ -14,7 +15,7 @@ import { printable } from './keys-list.ts'
 
 const help = `
 pass, warn: fit for use; fail: not. A query under a finding, for the database's own tool, shows what it is about.
-The exit code is 1 when the metastore has a fail, else 0: memory and native path are of this machine, not of the data.
+The exit code is 1 when the config or the metastore has a fail, else 0: memory and native path are of this machine, not of the data.
 Nothing is written, and a metastore that is not there is not made. No master key is needed.
 A connection string with a password is better given as ASHERAH_METASTORE: ps shows flags.
 
@@ -34,6 +35,8 @@ interface DoctorReport {
   readonly ok: boolean
   readonly memory: SecureMemoryReport
   readonly native: NativeReport
+  /** Only when `--config` names a config of the library. */
+  readonly config?: ConfigReport
   /** Null when no metastore was named. Its `url` holds no password. */
   readonly metastore: (MetastoreReport & { readonly url: string; readonly keyId: string | null }) | null
 }
@@ -43,7 +46,10 @@ export function doctorCommand(context: CommandContext): Command {
   return createCommand('doctor', 'check memory protection, the native path and a metastore; writes nothing')
     .option('--metastore <url>', 'metastore to check: sqlite://PATH, or the URL of a database')
     .option('--key-id <id>', 'also load the latest key of this id, such as _SK_crm_shop')
-    .option('--config <file>', 'config file; default asherah.config.json, if it is there')
+    .option(
+      '--config <file>',
+      'config file (default asherah.config.json, if it is there); a config of the library, old or new, is reviewed',
+    )
     .option('--json', 'print JSON')
     .option('--debug', 'show stacks and causes of errors')
     .addHelpText('after', help)
@@ -56,7 +62,9 @@ export function doctorCommand(context: CommandContext): Command {
 }
 
 async function examine(flags: DoctorFlags, context: CommandContext): Promise<DoctorReport> {
-  const settings = await loadSettings({ ...flags }, context.env)
+  const config = await inspectConfig(flags.config)
+  const { config: _library, ...others } = flags
+  const settings = await loadSettings(config === undefined ? { ...flags } : others, context.env)
   const url = settings.text('metastore')
   const { keyId } = flags
   if (keyId === '') throw new InvalidConfigError('--key-id must be non-empty text')
@@ -69,9 +77,10 @@ async function examine(flags: DoctorFlags, context: CommandContext): Promise<Doc
     import('@asherah/native-ffi'),
   ])
   return {
-    ok: checked?.ok !== false,
+    ok: checked?.ok !== false && config?.ok !== false,
     memory: secureMemoryReport(),
     native: inspectNative(() => nativeStatus()),
+    ...(config !== undefined && { config }),
     metastore: checked ?? null,
   }
 }
@@ -88,8 +97,9 @@ interface Finding {
   readonly query?: string
 }
 
-function formatReport({ memory, native, metastore }: DoctorReport): string {
+function formatReport({ memory, native, config, metastore }: DoctorReport): string {
   return [
+    ...(config === undefined ? [] : [formatSection('Config', config.findings)]),
     formatSection(`Memory protection on ${memory.platform}`, memory.findings),
     formatSection('Native path', native.findings),
     metastore === null
@@ -109,7 +119,11 @@ function formatSection(title: string, findings: readonly Finding[]): string {
   return [printable(title), ...lines, ''].join('\n')
 }
 
-function unfit({ metastore }: DoctorReport): string {
+function unfit({ config, metastore }: DoctorReport): string {
+  if (config?.ok === false) {
+    const refused = config.findings.filter(({ level }) => level === 'fail').length
+    return `the config is refused: ${plural(refused, 'fail')}`
+  }
   const fails = metastore?.findings.filter(({ level }) => level === 'fail').length ?? 0
   return `the metastore is not fit for use: ${plural(fails, 'fail')}`
 }

@@ -4,6 +4,15 @@ import type { OpenMetastore } from './metastore-url.ts'
 /** Loads a package by its name. */
 export type LoadPackage = (name: string) => Promise<unknown>
 
+/** Each by its name in full: a bundler and a check of dependencies see which they are. */
+const packages: Readonly<Record<string, () => Promise<unknown>>> = {
+  '@asherah/metastore-postgres': () => import('@asherah/metastore-postgres'),
+  '@asherah/metastore-mysql': () => import('@asherah/metastore-mysql'),
+  '@asherah/metastore-mssql': () => import('@asherah/metastore-mssql'),
+  '@asherah/metastore-oracle': () => import('@asherah/metastore-oracle'),
+  '@asherah/metastore-dynamodb': () => import('@asherah/metastore-dynamodb'),
+}
+
 /** Which function of which package makes a metastore, and out of what. */
 export interface MetastoreSource {
   readonly package: string
@@ -20,7 +29,7 @@ export interface MetastoreSource {
  */
 export async function loadMetastore(
   source: MetastoreSource,
-  load: LoadPackage = (name) => import(name),
+  load: LoadPackage = async (name) => packages[name]?.(),
 ): Promise<OpenMetastore> {
   const { package: name, factory, options } = source
   let module: unknown

@@ -28,7 +28,10 @@ export interface Rotation {
   close(): Promise<void>
 }
 
-/** Partitions that nobody has: `keys rotate --system` needs one to make core ask for a system key. */
+/** The default of core's `clockSkewMs`. */
+const CLOCK_SKEW_SECONDS = 300
+
+/** A partition that nobody has: `keys rotate --system` needs one to make core ask for a system key. */
 const NOBODY = 'asherah keys rotate'
 
 /** Rotates through core, which is shown the present keys as if they were revoked. */
@@ -39,7 +42,7 @@ export function createRotation(options: RotationOptions): Rotation {
   return {
     async systemKey() {
       const id = systemKeyId(options)
-      const before = await metastore.loadLatest(id)
+      const before = await latestUsable(metastore, id)
       if (before !== null) await checkOpens(kms, before)
       const factory = open(withoutIntermediateKeys(metastore))
       try {
@@ -47,7 +50,7 @@ export function createRotation(options: RotationOptions): Rotation {
       } finally {
         await factory.close()
       }
-      const after = await metastore.loadLatest(id)
+      const after = await latestUsable(metastore, id)
       return { id, created: after?.created ?? 0, previous: before?.created ?? null }
     },
     async intermediateKey(partition) {
@@ -114,6 +117,11 @@ async function encryptNothing(
   }
 }
 
+/** The latest key that core would look at: one that is dated further ahead than clocks differ is left out. */
+function latestUsable(metastore: Metastore, keyId: string): Promise<EnvelopeKeyRecord | null> {
+  return metastore.loadLatest(keyId, { notAfter: Math.floor(Date.now() / 1_000) + CLOCK_SKEW_SECONDS })
+}
+
 async function checkOpens(kms: KeyManagementService, row: EnvelopeKeyRecord): Promise<void> {
   const { keyId, created, revoked } = row
   const key = await kms.decryptKey(row.encryptedKey, { key: { keyId, created }, revoked })
@@ -132,9 +140,9 @@ function asIfRevoked(metastore: Metastore): Metastore {
       seen.set(row.keyId, row.created)
       return { ...row, revoked: true }
     },
-    async store(record) {
+    async store(record, call) {
       seen.delete(record.keyId)
-      return metastore.store(record.keyId, record.created, record)
+      return metastore.store(record.keyId, record.created, record, call)
     },
   })
 }
@@ -148,13 +156,13 @@ function withoutIntermediateKeys(metastore: Metastore): Metastore {
       old ??= row.created
       return row.created > old ? row : { ...row, revoked: true }
     },
-    store: async (record) => !isSystemKey(record) || metastore.store(record.keyId, record.created, record),
+    store: async (record, call) => !isSystemKey(record) || metastore.store(record.keyId, record.created, record, call),
   })
 }
 
 interface Shown {
   latest(row: EnvelopeKeyRecord): EnvelopeKeyRecord | null
-  store(record: EnvelopeKeyRecord): Promise<boolean>
+  store(record: EnvelopeKeyRecord, call: Parameters<Metastore['store']>[3]): Promise<boolean>
 }
 
 function shownAs(metastore: Metastore, { latest, store }: Shown): Metastore {
@@ -167,6 +175,6 @@ function shownAs(metastore: Metastore, { latest, store }: Shown): Metastore {
       const row = await metastore.loadLatest(keyId, call)
       return row === null ? null : latest(row)
     },
-    store: (_keyId, _created, record) => store(record),
+    store: (_keyId, _created, record, call) => store(record, call),
   }
 }

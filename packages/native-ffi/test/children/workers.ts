@@ -31,14 +31,17 @@ if (isMainThread) {
   let foreignRefused = 0
   const workers = Array.from({ length: 8 }, (_, i) => {
     const worker = new Worker(new URL(import.meta.url), { workerData: { endless: i === 0 } })
-    worker.on('message', (message: { readonly rows: number; readonly foreign: boolean }) => {
+    worker.on('message', (message: { readonly rows: number; readonly foreign: boolean } | 'working') => {
+      if (message === 'working') {
+        setTimeout(() => void worker.terminate(), 300)
+        return
+      }
       rows += message.rows
       foreignRefused += message.foreign ? 1 : 0
     })
-    return { worker, exit: once(worker, 'exit') }
+    return once(worker, 'exit')
   })
-  setTimeout(() => void workers[0]?.worker.terminate(), 700)
-  for (const [i, { exit }] of workers.entries()) {
+  for (const [i, exit] of workers.entries()) {
     const [code] = await exit
     if (i === 0) terminated += code === 1 ? 1 : 0
     else finished += code === 0 ? 1 : 0
@@ -56,6 +59,8 @@ if (isMainThread) {
   }
   console.log(JSON.stringify(result))
 } else if (workerData.endless === true) {
+  await work(1)
+  parentPort?.postMessage('working')
   // With work of other threads under way at any moment.
   for (;;) await Promise.all([work(50), work(50), work(50)])
 } else {

@@ -3,9 +3,17 @@ import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { EnvelopeKeyRecord, Metastore } from '@asherah/core/backend'
+import { SessionFactory } from '@asherah/core'
+import {
+  type EnvelopeKeyRecord,
+  type KeyManagementService,
+  type Metastore,
+  openAes256Gcm,
+  sealAes256Gcm,
+} from '@asherah/core/backend'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { assertRejects } from '../assertions.ts'
+import { createMetastoreFaults, faultyMetastore } from '../faulty-metastore.ts'
 import { assertMissing, assertRow, CREATED, intermediateKey } from '../metastore/subject.ts'
 import { startTcpFaultProxy, type TcpFaultProxy } from './fault-proxy.ts'
 import type { SqlServer } from './sql-service.ts'
@@ -157,6 +165,38 @@ export function sqlFaults({ name, server, create, racer }: SqlFaultOptions): voi
       for (const load of await Promise.all(loads)) assertRow(load, row, 'a waiting load')
     })
 
+    test('a factory over faults: lost answers and refused stores leave one system key, and every record is readable', async () => {
+      const faults = createMetastoreFaults()
+      const metastore = faultyMetastore(through(), faults)
+      const service = randomUUID()
+      const factory = (): SessionFactory =>
+        new SessionFactory({ service, product: 'faults', metastore, kms: sealingKms() })
+      const writer = factory()
+      faults.store.loseAnswer({ nth: 1, times: 2 })
+      const records: string[] = []
+      for (const partition of ['a', 'b']) {
+        const session = writer.getSession(partition)
+        records.push(await session.encryptToJson(Buffer.from(partition)))
+        session.close()
+      }
+      faults.loadLatest.fail({ nth: 1 })
+      const refused = writer.getSession('c')
+      await assertRejects(() => refused.encrypt(Buffer.from('c')), 'ERR_ASHERAH_METASTORE', 'an encrypt')
+      refused.close()
+      await writer.close()
+
+      const rows: EnvelopeKeyRecord[] = []
+      for await (const row of metastore.list?.() ?? []) if (row.keyId.includes(service)) rows.push(row)
+      assert.deepEqual(rows.map((row) => row.keyId.slice(0, 5)).sort(), ['_IK_a', '_IK_b', `_SK_${service[0]}`])
+      const reader = factory()
+      for (const [i, partition] of ['a', 'b'].entries()) {
+        const session = reader.getSession(partition)
+        assert.equal(Buffer.from(await session.decrypt(records[i] ?? '')).toString(), partition)
+        session.close()
+      }
+      await reader.close()
+    })
+
     test('D-016 of 50 stores of each of 4 processes exactly one gives true', async () => {
       const row = freshKey()
       const args = [server.url, row.keyId, String(row.created), String(STORES)]
@@ -190,6 +230,14 @@ export function sqlFaults({ name, server, create, racer }: SqlFaultOptions): voi
       for (const row of rows) assertRow(await metastore.load(row.keyId, row.created), row, 'after the crash')
     })
   })
+}
+
+function sealingKms(): KeyManagementService {
+  const masterKey = Buffer.from('a master key for tests, 32 bytes')
+  return {
+    encryptKey: async (key) => sealAes256Gcm(key, masterKey),
+    decryptKey: async (blob) => openAes256Gcm(blob, masterKey),
+  }
 }
 
 /** What a script prints. */

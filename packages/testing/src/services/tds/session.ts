@@ -27,7 +27,12 @@ export function createRequestHandler(channel: Channel, session: Session, faults:
   return {
     handle({ type, data, reset }) {
       if (type === PACKET.attention) {
-        running?.cancel()
+        // The request that is ended has an answer of its own, and the attention another.
+        if (running !== undefined) {
+          running.cancel()
+          running = undefined
+          channel.send(PACKET.tabularResult, done('batch', DONE.error))
+        }
         channel.send(PACKET.tabularResult, done('batch', DONE.attention))
         return
       }

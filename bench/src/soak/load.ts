@@ -1,0 +1,91 @@
+import { strictEqual } from 'node:assert'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
+import type { SessionFactory } from '@asherah/core'
+import { createRandom, createZipf } from '../../traces/random.ts'
+import type { RssSample } from './vitals.ts'
+
+/** How the load is. */
+export interface LoadOptions {
+  readonly partitions: number
+  readonly seconds: number
+  /** Given to every call: none may leave a listener on it. */
+  readonly signal: AbortSignal
+}
+
+/** What the load has done and seen. */
+export interface LoadResult {
+  readonly operations: number
+  readonly bursts: number
+  /** The event loop's delay, in ms: over all, and over the half second after each burst begins. */
+  readonly delayP99Ms: number
+  readonly burstDelayP99Ms: number
+  readonly rss: readonly RssSample[]
+}
+
+/** Popularity as of tenants: a few have most of the calls, most have few. */
+const SKEW = 0.9
+const CALLERS = 64
+/** Calls of a caller between two turns of the event loop: requests come from outside, and a hot call alone never waits. */
+const CALLS_A_TURN = 4
+/** Partitions that nobody has used lately, all at once. */
+const BURST = 100
+const BURST_EVERY_MS = 1_000
+const PLAINTEXT = Buffer.from('4111 1111 1111 1111, a payload of a row as applications have it.')
+
+/** Encrypts, and decrypts one in four, for partitions by popularity, with bursts of cold ones. */
+export async function runLoad(factory: SessionFactory, options: LoadOptions): Promise<LoadResult> {
+  const { partitions, seconds, signal } = options
+  const random = createRandom(1)
+  const draw = createZipf(partitions, SKEW, random)
+  const start = performance.now()
+  const end = start + seconds * 1_000
+  const overall = monitorEventLoopDelay({ resolution: 5 })
+  const inBursts = monitorEventLoopDelay({ resolution: 5 })
+  const rss: RssSample[] = []
+  let operations = 0
+  let bursts = 0
+
+  const call = async (partition: number, alsoReads: boolean): Promise<void> => {
+    const session = factory.getSession(`p${partition}`)
+    try {
+      const text = await session.encryptToJson(PLAINTEXT, { signal })
+      if (alsoReads) strictEqual(Buffer.compare(await session.decrypt(text, { signal }), PLAINTEXT), 0)
+    } finally {
+      session.close()
+    }
+    operations += 1
+  }
+  const caller = async (): Promise<void> => {
+    while (performance.now() < end) {
+      for (let i = 0; i < CALLS_A_TURN; i++) await call(draw(), random.below(4) === 0)
+      await turn()
+    }
+  }
+  const burst = async (): Promise<void> => {
+    // From the unpopular end: a cold key each.
+    const first = random.below(partitions - BURST)
+    await Promise.all(Array.from({ length: BURST }, (_, i) => call(first + i, false)))
+    bursts += 1
+  }
+  const burster = async (): Promise<void> => {
+    while (performance.now() < end) {
+      inBursts.enable()
+      await burst()
+      await delay(BURST_EVERY_MS / 2)
+      inBursts.disable()
+      rss.push({ seconds: (performance.now() - start) / 1_000, bytes: process.memoryUsage.rss() })
+      await delay(BURST_EVERY_MS / 2)
+    }
+  }
+  overall.enable()
+  await Promise.all([burster(), ...Array.from({ length: CALLERS }, caller)])
+  overall.disable()
+  return {
+    operations,
+    bursts,
+    delayP99Ms: overall.percentile(99) / 1e6,
+    burstDelayP99Ms: inBursts.percentile(99) / 1e6,
+    rss,
+  }
+}

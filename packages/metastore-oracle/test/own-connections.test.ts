@@ -1,0 +1,36 @@
+// The driver's `getConnection` is replaced by a double: what is shown is how sessions are opened, kept and ended.
+import { createOracleMetastore } from '@asherah/metastore-oracle'
+import oracledb from 'oracledb'
+import { afterEach, expect, test, vi } from 'vitest'
+import { createScriptedPool } from './scripted-pool.ts'
+
+afterEach(() => vi.restoreAllMocks())
+
+function doubleOfDriver() {
+  const pool = createScriptedPool()
+  pool.script({ match: /^ALTER SESSION|FROM dual/ }, { match: /^SELECT "ID"/, rows: [] })
+  const open = vi.spyOn(oracledb, 'getConnection').mockImplementation(() => Reflect.apply(pool.getConnection, pool, []))
+  return { pool, open }
+}
+const connectionString = 'oracle://me:pw@localhost/svc'
+
+test('a new session is set to UTC and to binary comparison before anything else (D-048)', async () => {
+  const { pool, open } = doubleOfDriver()
+  const metastore = createOracleMetastore({ connectionString })
+  expect(open).not.toHaveBeenCalled()
+  await metastore.loadLatest('_SK_a_b')
+  await metastore.loadLatest('_SK_a_b')
+  expect(open.mock.calls).toEqual([[{ user: 'me', password: 'pw', connectString: 'tcp://localhost:1521/svc' }]])
+  expect(pool.sent[0]?.text).toBe("ALTER SESSION SET TIME_ZONE = '+00:00' NLS_COMP = BINARY NLS_SORT = BINARY")
+  expect(pool.closed).toEqual([])
+  await metastore.close()
+  expect(pool.closed).toEqual(['kept'])
+})
+
+test('no more sessions than maxConnections, however many calls (D-064)', async () => {
+  const { open } = doubleOfDriver()
+  const metastore = createOracleMetastore({ connectionString, maxConnections: 2 })
+  await Promise.all(Array.from({ length: 20 }, () => metastore.loadLatest('_SK_a_b')))
+  expect(open).toHaveBeenCalledTimes(2)
+  await metastore.close()
+})
