@@ -25,6 +25,8 @@ def metastore_of(request):
 
 
 def kms_of(request):
+    if "kmsKeyId" in request:
+        return {"KMS": "aws", "KmsKeyId": request["kmsKeyId"]}
     if "awsKms" not in request:
         return {"KMS": "static", "StaticMasterKeyHex": request["masterKey"].encode("utf-8").hex()}
     settings = request["awsKms"]

@@ -1,13 +1,17 @@
-import { cpSync, mkdirSync, readFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { preparedFolder, runTool, type ToolRun } from '@asherah/testing/services'
 import type { JsonLinesProcess } from './json-lines-process.ts'
 import { startJsonLines } from './json-lines-process.ts'
 
-/** A peer that can be started, or why it cannot on this machine. */
-export type Peer =
-  | { readonly available: true; readonly start: Start }
-  | { readonly available: false; readonly reason: string }
+/** What a test needs, or why it cannot be had on this machine. */
+type Here<T> = ({ readonly available: true } & T) | { readonly available: false; readonly reason: string }
+
+/** A peer that can be started. */
+export type Peer = Here<{ readonly start: Start }>
+
+/** The Bun runtime, by the path of its program. */
+export type BunRuntime = Here<{ readonly path: string }>
 
 /** Starts the peer, with these variables beside the few that any program needs. */
 export type Start = (variables?: Readonly<Record<string, string>>) => JsonLinesProcess
@@ -24,7 +28,7 @@ class Unavailable extends Error {}
  * @throws Error when `Peer.java` does not compile.
  */
 export function javaPeer(): Promise<Peer> {
-  return peer(async () => {
+  return ifHere<{ start: Start }>(async () => {
     const java = outputOf('java', await runTool('java', ['-version']))
     const release = Number(/version "(\d+)/.exec(java)?.[1])
     if (!(release >= 17)) throw new Unavailable(`java is ${release}, and 17 or newer is needed`)
@@ -42,7 +46,7 @@ export function javaPeer(): Promise<Peer> {
     })
     const classpath = [join(folder, 'classes'), join(folder, 'lib', '*')].join(delimiter)
     const flags = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-    return (variables) => startJsonLines('java', [...flags, '-cp', classpath, 'Peer'], variables)
+    return { start: (variables) => startJsonLines('java', [...flags, '-cp', classpath, 'Peer'], variables) }
   })
 }
 
@@ -51,7 +55,7 @@ export function javaPeer(): Promise<Peer> {
  * the user's cache folder and installs the wheel there with pip.
  */
 export function rustPeer(): Promise<Peer> {
-  return peer(async () => {
+  return ifHere<{ start: Start }>(async () => {
     const command = process.platform === 'win32' ? 'python' : 'python3'
     const version = outputOf(command, await runTool(command, ['--version']))
     const requirements = join(root, 'python', 'requirements.txt')
@@ -62,13 +66,41 @@ export function rustPeer(): Promise<Peer> {
       const install = ['-m', 'pip', 'install', '-q', '--only-binary', ':all:', '-r', requirements]
       outputOf('pip', await runTool(join(draft, python), install))
     })
-    return (variables) => startJsonLines(join(folder, python), ['-B', join(root, 'python', 'peer.py')], variables)
+    const program = join(root, 'python', 'peer.py')
+    return { start: (variables) => startJsonLines(join(folder, python), ['-B', program], variables) }
   })
 }
 
-async function peer(prepare: () => Promise<Start>): Promise<Peer> {
+const BUN_VERSION = '1.4.5'
+
+/** Bun, from the npm package of its binary for this platform. The first use installs that in the user's cache folder. */
+export function bunRuntime(): Promise<BunRuntime> {
+  return ifHere<{ path: string }>(async () => {
+    const name = bunPackage()
+    const windows = process.platform === 'win32'
+    const program = join('node_modules', name, 'bin', windows ? 'bun.exe' : 'bun')
+    const folder = await preparedFolder('bun', [name, BUN_VERSION], async (draft) => {
+      writeFileSync(join(draft, 'package.json'), '{ "private": true }\n')
+      const install = ['install', '--ignore-scripts', '--no-audit', '--no-fund', `${name}@${BUN_VERSION}`]
+      outputOf('npm', await runTool(windows ? 'npm.cmd' : 'npm', install, { cwd: draft }))
+      // Some builds need a newer CPU or libc than this one.
+      outputOf('bun', await runTool(join(draft, program), ['--version']))
+    })
+    return { path: join(folder, program) }
+  })
+}
+
+function bunPackage(): string {
+  const system = process.platform === 'win32' ? 'windows' : process.platform
+  const cpu = process.arch === 'arm64' ? 'aarch64' : process.arch
+  const musl =
+    process.platform === 'linux' && existsSync(`/lib/ld-musl-${process.arch === 'x64' ? 'x86_64' : cpu}.so.1`)
+  return `@oven/bun-${system}-${cpu}${musl ? '-musl' : ''}`
+}
+
+async function ifHere<T extends object>(prepare: () => Promise<T>): Promise<Here<T>> {
   try {
-    return { available: true, start: await prepare() }
+    return { available: true, ...(await prepare()) }
   } catch (error) {
     if (error instanceof Unavailable) return { available: false, reason: error.message }
     throw error

@@ -6,9 +6,11 @@ import {
   type AwsEndpoint,
   type Service,
   startDynamoDbLocal,
+  startFakeVault,
   startLocalStack,
   startMariaDb,
   startPostgres,
+  startSqlServer,
 } from '../../packages/testing/src/services.ts'
 import { workspaceRoot } from './workspace.ts'
 
@@ -53,6 +55,20 @@ const suppliers: readonly Supplier[] = [
     },
   },
   {
+    wanted: /@asherah\/metastore-mssql|SQLSERVER_URL/,
+    async start() {
+      const { details, stop } = here(await startSqlServer())
+      const { host: server, port, user, password, database } = details
+      const options = { encrypt: false, trustServerCertificate: true }
+      const { ConnectionPool } = driver('metastore-mssql', 'mssql')
+      const pool = await new ConnectionPool({ server, port, user, password, database, options }).connect()
+      await pool.request().batch(schemaOf('metastore-mssql'))
+      await pool.close()
+      const url = `sqlserver://${user}:${encodeURIComponent(password)}@${server}:${port};database=${database}`
+      return { env: { SQLSERVER_URL: url }, stop }
+    },
+  },
+  {
     wanted: /@asherah\/metastore-dynamodb/,
     async start() {
       const { details, stop } = here(await startDynamoDbLocal())
@@ -72,6 +88,15 @@ const suppliers: readonly Supplier[] = [
         MASTER_KEY_SECRET_ID: await createMasterKeySecret(details),
       }
       return { env, stop }
+    },
+  },
+  {
+    wanted: /@asherah\/kms-vault/,
+    async start() {
+      const vault = await startFakeVault()
+      vault.createKey('asherah')
+      const env = { VAULT_ADDR: vault.url, VAULT_TOKEN: vault.createToken(), VAULT_TRANSIT_KEY: 'asherah' }
+      return { env, stop: () => vault.close() }
     },
   },
 ]

@@ -1,8 +1,7 @@
-export type { AsherahConfig, AsherahConfig as AsherahConfigCompat } from '@asherah/config'
+// Values only: the default export of index.ts is this list.
 export {
   AbortedError,
   AsherahError,
-  type AsherahErrorCode,
   ClosedError,
   CorruptRecordError,
   DecryptionError,
@@ -21,9 +20,7 @@ export {
   cobhanCodes,
   estimateBuffer,
   estimateBuffer as estimate_buffer,
-  type RecordParts,
 } from './cobhan.ts'
-export type { LogEvent, LogHook, LogLevel, MetricsEvent, MetricsHook } from './hooks.ts'
 export {
   decrypt,
   decryptAsync,

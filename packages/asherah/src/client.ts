@@ -24,6 +24,10 @@ export interface Client {
 
 const loadHere: LoadPackage = (name) => import(name)
 const NOTHING = new Uint8Array(0)
+/** Core's default limit. */
+const LONGEST_PLAINTEXT = 2 ** 26
+/** From here on a payload may leave the thread, which core's asynchronous calls decide. Shorter ones need no promise of core's. */
+const OFF_THREAD_BYTES = 65_536
 let clients = 0
 
 /** @throws InvalidConfigError for what the keys say together. What the backends say comes with the first call. */
@@ -71,19 +75,25 @@ export function createClient(settings: Settings): Client {
     started.then(load).then(done, done) // a failure will be told by the call that meets it
   }
 
-  const timed = <T>(type: 'encrypt' | 'decrypt', start: bigint, value: T): T => {
+  const tell = (type: 'encrypt' | 'decrypt', start: bigint): void =>
     hooks.metric({ type, name: `ael.drr.${type}`, durationNs: Number(process.hrtime.bigint() - start) })
-    return value
-  }
   const now = <T>(type: 'encrypt' | 'decrypt', call: () => T): T => {
     if (!hooks.wantsMetrics) return call()
     const start = process.hrtime.bigint()
-    return timed(type, start, call())
+    try {
+      return call()
+    } finally {
+      tell(type, start)
+    }
   }
   const later = async <T>(type: 'encrypt' | 'decrypt', call: () => Promise<T>): Promise<T> => {
     if (!hooks.wantsMetrics) return call()
     const start = process.hrtime.bigint()
-    return timed(type, start, await call())
+    try {
+      return await call()
+    } finally {
+      tell(type, start)
+    }
   }
   /** @param bytes What the caller may change while the engine starts: a copy is used then, and wiped. */
   const withEngine = async <T, B extends string | Uint8Array>(
@@ -110,25 +120,26 @@ export function createClient(settings: Settings): Client {
     copy.set(plaintext)
     try {
       const json = thread.call({ op: 'encrypt', engine: id, partitionId, input, length: plaintext.byteLength })
+      warm(partitionId, (made) => made.encrypt(partitionId, NOTHING))
       return String(json)
     } finally {
       copy.fill(0)
-      warm(partitionId, (made) => made.encrypt(partitionId, NOTHING))
     }
   }
   const decryptCold = (partitionId: string, record: string | Uint8Array): Uint8Array => {
     const thread = opened()
-    const output = new SharedArrayBuffer(record.length)
+    // A plaintext is shorter than its record; a record that is longer than any is refused by the worker.
+    const output = new SharedArrayBuffer(Math.min(record.length, LONGEST_PLAINTEXT))
     try {
       const length = Number(thread.call({ op: 'decrypt', engine: id, partitionId, record, output }))
+      warm(partitionId, async (made) => (await made.decrypt(partitionId, record)).fill(0))
       return new Uint8Array(output).slice(0, length)
     } finally {
       new Uint8Array(output).fill(0)
-      warm(partitionId, async (made) => (await made.decrypt(partitionId, record)).fill(0))
     }
   }
 
-  /** Nothing is to be done but the call: the hot path has one promise less. */
+  /** Nothing is to be done but the call. */
   const isPlain = (): boolean => shadow === undefined && closing === undefined && !hooks.wantsMetrics
   const encryptLater: Client['encrypt'] = async (partitionId, plaintext, owner) => {
     // What is there at the call is what is compared.
@@ -184,15 +195,17 @@ export function createClient(settings: Settings): Client {
       shadow?.check('decrypted', partitionId, record, new Uint8Array(plaintext))
       return plaintext
     },
-    encrypt(partitionId, plaintext, owner) {
-      return isPlain() && engine !== undefined
-        ? engine.encrypt(partitionId, plaintext, owner)
-        : encryptLater(partitionId, plaintext, owner)
+    async encrypt(partitionId, plaintext, owner) {
+      if (!isPlain() || engine === undefined) return encryptLater(partitionId, plaintext, owner)
+      const isShort = plaintext.byteLength < OFF_THREAD_BYTES
+      const json = isShort ? engine.tryEncrypt(partitionId, plaintext, owner) : undefined
+      return json ?? engine.encrypt(partitionId, plaintext, owner)
     },
-    decrypt(partitionId, record, owner) {
-      return isPlain() && engine !== undefined
-        ? engine.decrypt(partitionId, record, owner)
-        : decryptLater(partitionId, record, owner)
+    async decrypt(partitionId, record, owner) {
+      if (!isPlain() || engine === undefined) return decryptLater(partitionId, record, owner)
+      const isShort = record.length < OFF_THREAD_BYTES
+      const plaintext = isShort ? engine.tryDecrypt(partitionId, record, owner) : undefined
+      return plaintext ?? engine.decrypt(partitionId, record, owner)
     },
     close() {
       closing ??= close()

@@ -21,8 +21,12 @@ export type MetricsEvent =
     }
   | { readonly type: 'cache_hit' | 'cache_miss' | 'cache_stale'; readonly name: string }
 
-/** Takes whole events, or a number and a text. */
-export type LogHook = ((event: LogEvent) => void) | ((level: number, message: string) => void)
+/** Takes whole events. */
+export type EventLogHook = (event: LogEvent) => void
+/** Takes a level's number and a message. */
+export type NumberedLogHook = (level: number, message: string) => void
+/** Either shape of a log hook. */
+export type LogHook = EventLogHook | NumberedLogHook
 /** Takes measurements. */
 export type MetricsHook = (event: MetricsEvent) => void
 
@@ -53,7 +57,7 @@ export interface Hooks {
  * Hooks run in a later tick than what they tell of, one event at a time: one that throws is not heard, one that is slow loses
  * events, and one that replaces itself gets no further event.
  */
-export function createHooks(): Hooks {
+function createHooks(): Hooks {
   let logHook: ((event: LogEvent) => void) | undefined
   let metricsHook: MetricsHook | undefined
   let dropped = 0

@@ -28,7 +28,7 @@ export class SessionFactory implements AsyncDisposable {
   getSession(partitionId: string): AsherahSession {
     if (this.#closed) throw new ClosedError('the session factory is closed')
     checkPartition(partitionId)
-    return new AsherahSession(this.#client, partitionId)
+    return openSession(this.#client, partitionId)
   }
 
   /** As {@link SessionFactory.getSession}. */
@@ -52,15 +52,21 @@ export class SessionFactory implements AsyncDisposable {
   }
 }
 
+/** Only this file makes sessions. */
+let openSession: (client: Client, partitionId: string) => AsherahSession
+
 /** Encrypts and decrypts for one partition. {@link SessionFactory.getSession} makes it. */
 export class AsherahSession implements Disposable {
+  static {
+    openSession = (client, partitionId) => new AsherahSession(client, partitionId)
+  }
+
   readonly #client: Client
   readonly #partitionId: string
   readonly #owner: SessionOwner = {}
   #closed = false
 
-  /** @internal */
-  constructor(client: Client, partitionId: string) {
+  private constructor(client: Client, partitionId: string) {
     this.#client = client
     this.#partitionId = partitionId
   }

@@ -1,6 +1,14 @@
 import { types } from 'node:util'
 import { InvalidConfigError, InvalidInputError } from '@asherah/core'
-import { hooks, type LogEvent, type LogHook, levelNumbers, type MetricsHook } from './hooks.ts'
+import {
+  type EventLogHook,
+  hooks,
+  type LogEvent,
+  type LogHook,
+  levelNumbers,
+  type MetricsHook,
+  type NumberedLogHook,
+} from './hooks.ts'
 import { isIdle } from './module-api.ts'
 
 /** Of a variable. Windows has names with brackets. */
@@ -71,19 +79,16 @@ export function clearPlaintext(plaintext: Uint8Array): void {
  * Sends log lines to a function: with one parameter `{ level, message, target }`, with two the level's number (trace -1,
  * debug 0, info 1, warn 2, error 3) and the message. null ends it. It runs in a later tick; what it throws is not heard.
  */
-export function setLogHook(hook: EventHook | null): void
-export function setLogHook(hook: NumberedHook): void
+export function setLogHook(hook: EventLogHook | null): void
+export function setLogHook(hook: NumberedLogHook): void
 export function setLogHook(hook: LogHook | null): void {
   setHook(hook, 'v4', isNumbered)
 }
 
 /** As 3.x: `(level, message)` with syslog's numbers (error 3, warning 4, info 6, debug 7). */
-export function set_log_hook(hook: NumberedHook | null): void {
+export function set_log_hook(hook: NumberedLogHook | null): void {
   setHook(hook, 'syslog', () => true)
 }
-
-type NumberedHook = (level: number, message: string) => void
-type EventHook = (event: LogEvent) => void
 
 function setHook(
   hook: LogHook | null | undefined,
@@ -99,7 +104,7 @@ function setHook(
   else hooks.setLog((event) => callWithEvent(hook, event))
 }
 
-function isNumbered(hook: LogHook): hook is NumberedHook {
+function isNumbered(hook: LogHook): hook is NumberedLogHook {
   return hook.length >= 2
 }
 
@@ -107,7 +112,7 @@ function callNumbered(hook: LogHook, level: number, message: string): void {
   Reflect.apply(hook, undefined, [level, message])
 }
 
-function callWithEvent(hook: LogHook | EventHook, event: LogEvent): void {
+function callWithEvent(hook: LogHook | EventLogHook, event: LogEvent): void {
   Reflect.apply(hook, undefined, [event])
 }
 

@@ -3,6 +3,7 @@ export { type Database, type Route, routeConnectionString } from './connection-s
 export { type ConfiguredFactory, createFactoryFromConfig, type FromConfigOptions } from './create-factory.ts'
 export { configJsonSchema, configMarkdown, configTypes } from './describe.ts'
 export { type ConfigKey, configKeys, type KeyGroup, type KeyType } from './key-table.ts'
+export { kmsPlan } from './kms-plan.ts'
 export { type LoadPackage, loadKms, loadMetastore } from './load-backend.ts'
 export { type BackendPlan, metastorePlan } from './metastore-plan.ts'
 export { type Plan, planOf } from './plan.ts'

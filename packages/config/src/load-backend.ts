@@ -4,21 +4,21 @@ import type { BackendPlan } from './metastore-plan.ts'
 /** Loads a package by its name. `(name) => import(name)` of a program finds what that program has installed. */
 export type LoadPackage = (name: string) => Promise<unknown>
 
-/** A metastore or KMS that somebody else may have to close. */
-type Closable = { close?(): Promise<void> | void }
-
 /** What is in this file's own reach: npm puts optional packages beside it. */
 export const loadPackage: LoadPackage = (name) => import(name)
 
 /** @throws InvalidConfigError with the install line when the package is not there. */
-export async function loadMetastore(plan: BackendPlan, load: LoadPackage): Promise<Metastore & Closable> {
+export async function loadMetastore(plan: BackendPlan, load: LoadPackage): Promise<Metastore> {
   const made = await makeBackend(plan, load)
   if (hasMethods(made, ['load', 'loadLatest', 'store'])) return made
   throw wrongVersion(plan)
 }
 
 /** @throws InvalidConfigError with the install line when the package is not there. */
-export async function loadKms(plan: BackendPlan, load: LoadPackage): Promise<KeyManagementService & Closable> {
+export async function loadKms(
+  plan: BackendPlan,
+  load: LoadPackage,
+): Promise<KeyManagementService & { close?(): Promise<void> | void }> {
   const made = await makeBackend(plan, load)
   if (hasMethods(made, ['encryptKey', 'decryptKey'])) return made
   throw wrongVersion(plan)

@@ -19,7 +19,12 @@ const config = { serviceName: 'svc', productId: 'prod', metastore: 'memory', kms
 const folder = mkdtempSync(join(tmpdir(), 'asherah-config-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const load: LoadPackage = (name) => import(name)
+const packages: Readonly<Record<string, () => Promise<unknown>>> = {
+  '@asherah/kms-static': () => import('@asherah/kms-static'),
+  '@asherah/metastore-memory': () => import('@asherah/metastore-memory'),
+  '@asherah/metastore-sqlite': () => import('@asherah/metastore-sqlite'),
+}
+const load: LoadPackage = async (name) => packages[name]?.()
 
 async function roundTrip(given: Parameters<typeof createFactoryFromConfig>[0], options = {}): Promise<string> {
   await using made = await createFactoryFromConfig(given, { load, ...options })

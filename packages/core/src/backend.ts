@@ -32,6 +32,7 @@ export {
   WrongPartitionError,
 } from './errors.ts'
 export { offHeapBytes, offHeapCopy } from './internal/bytes.ts'
+export { DeadlineError, withDeadline } from './internal/deadline.ts'
 export { createHeapSecrets } from './internal/heap-secrets.ts'
 export { lruCache } from './internal/lru-cache.ts'
 export { createNodeCrypto, type NodeCryptoOptions } from './internal/node-crypto.ts'
@@ -45,4 +46,5 @@ export {
   validateEnvelopeKeyRecord,
 } from './internal/record-codec.ts'
 export { simpleCache } from './internal/simple-cache.ts'
+export { checkNotAborted } from './internal/single-flight.ts'
 export type { EnvelopeKeyRecord, KeyMeta } from './types.ts'

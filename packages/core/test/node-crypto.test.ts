@@ -7,6 +7,7 @@ import {
   InvalidInputError,
   type KeyHandle,
   parseDataRowRecord,
+  type Secret,
   type SecretFactory,
 } from '../src/index.ts'
 import { bytesOf, createDeferred, createSpySecrets } from './fakes.ts'
@@ -19,17 +20,19 @@ const meta = { created: 1_795_251_290, parentKeyMeta: { keyId: '_IK_p_s_pr', cre
 /** Secrets as protected memory gives them: without `keyObject`. */
 function withoutKeyObjects(): SecretFactory {
   const inner = createHeapSecrets()
-  const strip = ({ keyObject: _, ...secret }: ReturnType<SecretFactory['fromBytes']>, whole: { closed: boolean }) =>
-    Object.defineProperty(secret, 'closed', { get: () => whole.closed })
+  const strip = (secret: Secret): Secret => ({
+    length: secret.length,
+    get closed() {
+      return secret.closed
+    },
+    close: () => secret.close(),
+    reader: () => secret.reader(),
+    withBytes: (action) => secret.withBytes(action),
+    withBytesAsync: (action) => secret.withBytesAsync(action),
+  })
   return {
-    fromBytes(bytes) {
-      const secret = inner.fromBytes(bytes)
-      return strip(secret, secret)
-    },
-    createRandom(length) {
-      const secret = inner.createRandom(length)
-      return strip(secret, secret)
-    },
+    fromBytes: (bytes) => strip(inner.fromBytes(bytes)),
+    createRandom: (length) => strip(inner.createRandom(length)),
     close: () => inner.close(),
   }
 }

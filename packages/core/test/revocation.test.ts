@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { KeyNotFoundError, KmsError, MetastoreError } from '../src/index.ts'
 import {
   bytesOf,
+  createDeferred,
   createPeer,
   createWorld,
   HOUR,
@@ -14,6 +15,7 @@ import {
   recordEvents,
   SYSTEM_KEY_ID,
   textOf,
+  until,
 } from './fakes.ts'
 
 const IK = intermediateKeyId('p')
@@ -180,6 +182,44 @@ describe('the write path notices', () => {
     await expect(session.encrypt(PLAINTEXT)).rejects.toBeInstanceOf(KmsError)
     expect(metastore.count('store')).toBe(0)
     expect(kms.encrypted).toHaveLength(1)
+  })
+})
+
+describe('a read that took longer than the interval', () => {
+  it.each([
+    ['loadLatest', '_IK_'],
+    ['load', '_SK_'],
+    ['store', '_IK_'],
+  ] as const)('is made once more before its key writes: %s %s', async (method, prefix) => {
+    const first = createWorld(policy)
+    if (method !== 'store') await first.factory.getSession('p').encrypt(PLAINTEXT)
+    const world = createPeer(first, policy)
+    const { clock, rows } = first
+    const gate = createDeferred()
+    let held = false
+    // The answer is on its way while the key is revoked and more than an interval passes.
+    world.metastore.after = (call) => {
+      if (held || call.method !== method || !call.keyId.startsWith(prefix)) return
+      held = true
+      return gate.promise
+    }
+    const writing = world.factory.getSession('p').encrypt(PLAINTEXT)
+    await until(() => held)
+    const [ik] = rows.of(IK)
+    if (ik === undefined) throw new Error('the test expects a key')
+    rows.revoke(prefix === '_SK_' && ik.parentKeyMeta ? ik.parentKeyMeta : ik)
+    clock.advance(HOUR)
+    gate.resolve()
+    expect(parentOf(await writing)).not.toEqual({ keyId: IK, created: ik.created })
+    expect(rows.of(IK)).toHaveLength(2)
+  })
+
+  it('more slow reads do not keep a call for ever: the second one is believed', async () => {
+    const world = createWorld(policy)
+    world.metastore.after = () => world.clock.advance(2 * HOUR)
+    await world.factory.getSession('p').encrypt(PLAINTEXT)
+    expect(world.rows.of(IK)).toHaveLength(1)
+    expect(world.metastore.count('loadLatest', '_IK_')).toBe(2)
   })
 })
 

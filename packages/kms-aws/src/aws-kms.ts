@@ -1,13 +1,14 @@
 import {
   ClosedError,
   channels,
+  checkNotAborted,
   InvalidInputError,
   type KeyManagementService,
   KmsError,
   openAes256Gcm,
   sealAes256Gcm,
+  withDeadline,
 } from '@asherah/core/backend'
-import { checkNotAborted, withDeadline } from './deadline.ts'
 import { parseEnvelope, type RegionalKek, serializeEnvelope } from './envelope.ts'
 import { type AwsKmsOptions, checkOptions } from './options.ts'
 import { createRegionalKey, type RegionalKey } from './regional-key.ts'

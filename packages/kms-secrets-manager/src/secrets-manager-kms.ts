@@ -1,8 +1,8 @@
 import {
-  AbortedError,
   AsherahError,
   type Call,
   ClosedError,
+  checkNotAborted,
   createHeapSecrets,
   InvalidInputError,
   type KeyManagementService,
@@ -51,7 +51,7 @@ export function createSecretsManagerKms(options: SecretsManagerKmsOptions): Secr
     try {
       return await untilAborted(signal?.aborted ? Promise.reject(signal.reason) : work(), signal)
     } catch (cause) {
-      if (signal?.aborted) throw new AbortedError('the KMS call was aborted', { cause: signal.reason })
+      checkNotAborted(signal)
       throw cause
     }
   }

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { createSecretsManagerKms } from '@asherah/kms-secrets-manager'
 import { describeService, kmsConformance } from '@asherah/testing'
-import { type AwsEndpoint, startLocalStack, startMoto } from '@asherah/testing/services'
+import {
+  type AwsEndpoint,
+  type HttpFault,
+  startHttpFaultProxy,
+  startLocalStack,
+  startMoto,
+} from '@asherah/testing/services'
 import { CreateSecretCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { expect, test } from 'vitest'
 
@@ -42,6 +48,23 @@ function suite({ url, credentials }: AwsEndpoint): void {
     // AWS keeps versions without a stage until they are deprecated and deleted; the two last ones always.
     expect(opened.slice(-2)).toEqual(Array(2).fill({ status: 'fulfilled', value: systemKey }))
     expect(opened.map(({ status }) => status)).toEqual(Array(4).fill('fulfilled'))
+  })
+
+  test.each<[string, HttpFault]>([
+    ['a reset connection', { kind: 'reset' }],
+    ['a lost answer', { kind: 'dropAnswer' }],
+    ['status 503', { kind: 'status', status: 503 }],
+    ['throttling', { kind: 'awsError', type: 'ThrottlingException' }],
+  ])('D-076 %s, once: tried again; and all the time: a KmsError', async (_, fault) => {
+    const proxy = await startHttpFaultProxy(url)
+    const secretId = await createSecret({ SecretBinary: randomBytes(32) })
+    const broken = () => createSecretsManagerKms({ secretId, endpoint: proxy.url, credentials })
+    proxy.setFault(() => (proxy.requests.length === 1 ? fault : undefined))
+    const wrapped = await broken().encryptKey(systemKey)
+    expect(proxy.requests).toHaveLength(2)
+    proxy.setFault(fault)
+    await expect(broken().decryptKey(wrapped)).rejects.toMatchObject({ code: 'ERR_ASHERAH_KMS' })
+    await proxy.close()
   })
 
   test('a secret that is not there: a KmsError with what Secrets Manager said', async () => {

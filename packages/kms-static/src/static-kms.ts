@@ -1,8 +1,8 @@
 import {
-  AbortedError,
   AsherahError,
   type Call,
   ClosedError,
+  checkNotAborted,
   createHeapSecrets,
   InvalidInputError,
   type KeyManagementService,
@@ -52,8 +52,7 @@ export function staticKms(masterKey: Uint8Array, secrets: SecretFactory | undefi
   const secret = (secrets ?? createHeapSecrets()).fromBytes(masterKey)
   const checkCall = (call: Call | undefined): void => {
     if (secret.closed) throw new ClosedError('the static KMS is closed')
-    if (call?.signal?.aborted === true)
-      throw new AbortedError('the KMS call was aborted', { cause: call.signal.reason })
+    checkNotAborted(call?.signal)
   }
   const close = (): void => secret.close()
   return {

@@ -1,6 +1,5 @@
-import { KmsError } from '@asherah/core/backend'
+import { KmsError, withDeadline } from '@asherah/core/backend'
 import { type Dispatcher, request } from 'undici'
-import { withDeadline } from './deadline.ts'
 
 /** One request to Vault. */
 export interface VaultCall {

@@ -1,5 +1,4 @@
-import { channels, KmsError } from '@asherah/core/backend'
-import { withDeadline } from './deadline.ts'
+import { channels, KmsError, withDeadline } from '@asherah/core/backend'
 import { isRefusal } from './http.ts'
 import type { Lease, Login } from './login.ts'
 

@@ -1,14 +1,15 @@
 import {
   AsherahError,
   ClosedError,
+  checkNotAborted,
   InvalidInputError,
   type KeyManagementService,
   KmsError,
   offHeapBytes,
+  withDeadline,
 } from '@asherah/core/backend'
 import { Agent } from 'undici'
 import { fromBase64Bytes, toBase64Bytes } from './base64-bytes.ts'
-import { checkNotAborted, withDeadline } from './deadline.ts'
 import { createVaultClient, type VaultCall, VaultStatusError } from './http.ts'
 import { createLogin } from './login.ts'
 import { checkOptions, type Settings, type VaultKmsOptions } from './options.ts'

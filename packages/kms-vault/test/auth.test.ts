@@ -57,15 +57,15 @@ describe('AppRole', () => {
   })
 
   test.each([
-    ['cannot be renewed', { ttlSeconds: 1, renewable: false }, 0],
+    ['cannot be renewed', { ttlSeconds: 2, renewable: false }, 0],
     // Vault's answer to a renewal counts in whole seconds: once the token may be thought to live longer than it does.
-    ['has come to its longest life', { ttlSeconds: 1, maxTtlSeconds: 1 }, 2],
+    ['has come to its longest life', { ttlSeconds: 2, maxTtlSeconds: 2 }, 2],
   ])('D-077 a token that %s: a new login in time, and no call fails', async (_, token, refusals) => {
     enable(token)
     const kms = createKms(auth)
     for (let i = 0; i < 8; i++) {
       await kms.encryptKey(systemKey)
-      await sleep(200)
+      await sleep(400)
     }
     expect(paths().filter((path) => path === 'auth/approle/login').length).toBeGreaterThan(1)
     expect(paths().filter((path) => path.startsWith('transit')).length).toBeLessThanOrEqual(8 + refusals)
@@ -131,13 +131,13 @@ describe('AppRole', () => {
   })
 
   test('Vault is down when the token should be renewed: it is tried again while the token lives', async () => {
-    enable({ ttlSeconds: 1 })
+    enable({ ttlSeconds: 4 })
     const kms = createKms(auth, { maxAttempts: 1 })
     await kms.encryptKey(systemKey)
     let renewals = 0
     vault.fault = ({ path }) =>
       path.endsWith('renew-self') && ++renewals === 1 ? { status: 503, body: '' } : undefined
-    await vi.waitFor(() => expect(renewals).toBeGreaterThan(1), 2_000)
+    await vi.waitFor(() => expect(renewals).toBeGreaterThan(1), 10_000)
     await kms.encryptKey(systemKey)
     expect(paths().filter((path) => path === 'auth/approle/login')).toHaveLength(1)
     kms.close()
@@ -219,10 +219,10 @@ describe('a TLS client certificate', () => {
 
 describe('a given token', () => {
   test('D-077 is renewed before it expires', async () => {
-    const kms = createKms({ method: 'token', token: vault.createToken({ ttlSeconds: 1 }) })
+    const kms = createKms({ method: 'token', token: vault.createToken({ ttlSeconds: 3 }) })
     for (let i = 0; i < 8; i++) {
       await kms.encryptKey(systemKey)
-      await sleep(200)
+      await sleep(500)
     }
     expect(paths().filter((path) => path === 'auth/token/renew-self').length).toBeGreaterThan(0)
     kms.close()

@@ -172,7 +172,7 @@ describe('failures', () => {
     expect(String(error).length).toBeLessThan(400)
     vault.fault = () => ({ status: 400, body: JSON.stringify({ errors: ['one\n\u001b[31mtwo'] }) })
     await expect(createKms().encryptKey(systemKey)).rejects.toMatchObject({
-      message: 'Vault answered with status 400: one [31mtwo',
+      message: expect.stringMatching(/status 400: one \[31mtwo$/),
     })
   })
 

@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks'
-import { AsherahError, type Call, ClosedError, InvalidConfigError } from '@asherah/core/backend'
+import { AsherahError, type Call, ClosedError, checkNotAborted, InvalidConfigError } from '@asherah/core/backend'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { sleep, throwIfAborted } from './abort.ts'
 import { NoAnswer, retryKind, toMetastoreError } from './failures.ts'
 import type { DynamoDbClientLike, Settings } from './options.ts'
+import { sleep } from './sleep.ts'
 
 /** One try of a request. */
 export interface Attempt {
@@ -58,7 +58,7 @@ export function createConnection(settings: Settings): Connection {
   ): Promise<T> => {
     const deadline = performance.now() + timeoutMs
     for (let number = 1; ; number++) {
-      throwIfAborted(signal)
+      checkNotAborted(signal)
       const remaining = deadline - performance.now()
       try {
         return await withTimeout(Math.min(attemptTimeoutMs, remaining), signal, async (abortSignal) => {
@@ -66,7 +66,7 @@ export function createConnection(settings: Settings): Connection {
           return send({ client, tableName, options: { abortSignal }, number })
         })
       } catch (error) {
-        throwIfAborted(signal)
+        checkNotAborted(signal)
         if (error instanceof AsherahError) throw error
         const kind = retryKind(error)
         const pause = kind === undefined ? 0 : pauseMs(PAUSE_MS[kind], number)

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import { type Call, checkKnownOptions, InvalidConfigError, MetastoreError } from '@asherah/core/backend'
 import { CreateTableCommand, DescribeTableCommand, ResourceInUseException } from '@aws-sdk/client-dynamodb'
-import { sleep } from './abort.ts'
 import type { Connection } from './connection.ts'
+import { sleep } from './sleep.ts'
 
 /** Options of `createTable`. */
 export interface CreateTableOptions {

@@ -1,6 +1,5 @@
-import { type Call, type KeyMeta, MetastoreError } from '@asherah/core/backend'
+import { type Call, checkNotAborted, type KeyMeta, MetastoreError } from '@asherah/core/backend'
 import { ScanCommand } from '@aws-sdk/client-dynamodb'
-import { throwIfAborted } from './abort.ts'
 import type { Connection } from './connection.ts'
 import { type Item, keyOf } from './items.ts'
 
@@ -27,7 +26,7 @@ export async function* orderedRows(
   for (;;) {
     const { rows, more } = await firstRows(connection, batchRows, after, call)
     for (const row of rows) {
-      throwIfAborted(call?.signal)
+      checkNotAborted(call?.signal)
       yield row.item
     }
     after = rows.at(-1)

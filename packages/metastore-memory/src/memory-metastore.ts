@@ -1,8 +1,8 @@
 import {
-  AbortedError,
   type Call,
   ClosedError,
   checkKnownOptions,
+  checkNotAborted,
   type EnvelopeKeyRecord,
   InvalidConfigError,
   InvalidInputError,
@@ -54,9 +54,7 @@ export function createMemoryMetastore(options: MemoryMetastoreOptions = {}): Mem
 
   const enter = (call: Call | undefined): RowMap => {
     if (closed) throw new ClosedError('the memory metastore is closed')
-    if (call?.signal?.aborted === true) {
-      throw new AbortedError('the metastore call was aborted', { cause: call.signal.reason })
-    }
+    checkNotAborted(call?.signal)
     return rows
   }
   const close = async (): Promise<void> => {

@@ -14,7 +14,7 @@ export interface Layout {
 }
 
 /** Upper case, for databases whose names have a case; the names are compared without it all the same. */
-export const COLUMNS_QUERY = `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, CHARACTER_MAXIMUM_LENGTH, IS_NULLABLE, COLUMN_DEFAULT, COLLATION_NAME
+const COLUMNS_QUERY = `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, CHARACTER_MAXIMUM_LENGTH, IS_NULLABLE, COLUMN_DEFAULT, COLLATION_NAME
 FROM INFORMATION_SCHEMA.COLUMNS
 WHERE LOWER(TABLE_SCHEMA) = LOWER(@schema) AND LOWER(TABLE_NAME) = LOWER(@table)
 ORDER BY ORDINAL_POSITION`
@@ -61,6 +61,6 @@ function layoutOf(schema: string, table: string, columns: readonly StatementRow[
 }
 
 /** A name as SQL text. */
-export function quoteName(name: string): string {
+function quoteName(name: string): string {
   return `[${name.replaceAll(']', ']]')}]`
 }

@@ -16,43 +16,11 @@ import {
   tlsSettings,
   wholeNumber,
 } from '@asherah/sql-shared'
-import { checkHost } from './connection-string/data-source.ts'
+import { type EntraCredential, type MssqlConfig, targetOf } from './config.ts'
 import { parseConnectionString } from './connection-string/parse.ts'
-import type { MssqlLogin, MssqlTarget } from './connection-string/target.ts'
+import type { MssqlTarget } from './connection-string/target.ts'
 import type { MssqlPool } from './mssql-pool.ts'
 import { createTimeZone, type TimeZone } from './time-zone.ts'
-
-/** A credential of `@azure/identity`, or anything with its method. */
-export interface EntraCredential {
-  getToken(
-    scopes: string | string[],
-    options?: object,
-  ): Promise<{ readonly token: string; readonly expiresOnTimestamp: number } | null>
-}
-
-/** Where the server is, and who we are. */
-export interface MssqlConfig {
-  /** A name or an address. */
-  readonly host: string
-  /** Default 1433. */
-  readonly port?: number
-  /** A named instance: SQL Server Browser (UDP 1434) is asked for its port. */
-  readonly instanceName?: string
-  readonly database: string
-  /** An SQL login; left out with `credential` or `accessToken`. */
-  readonly user?: string
-  readonly password?: string
-  /** An Entra ID token for `https://database.windows.net/`; asked for each new connection. */
-  readonly accessToken?: () => string | Promise<string>
-  /** `ApplicationIntent=ReadOnly`: a readable secondary may answer, and `store` fails there. Default false. */
-  readonly readOnlyIntent?: boolean
-  /** Try all addresses of an availability group's listener at once. Default false. */
-  readonly multiSubnetFailover?: boolean
-  /** TDS 8: TLS before anything else (SQL Server 2022 and later). Default false. */
-  readonly strictEncryption?: boolean
-  /** Default `asherah`. */
-  readonly appName?: string
-}
 
 /** Options of `createMssqlMetastore`: exactly one of `connectionString`, `config` and `pool`. */
 export interface MssqlMetastoreOptions extends PoolOptions, CallOptions {
@@ -117,24 +85,11 @@ const KNOWN: readonly string[] = [
   'regionSuffix',
   ...CALL_OPTIONS,
 ]
-const CONFIG = [
-  'host',
-  'port',
-  'instanceName',
-  'database',
-  'user',
-  'password',
-  'accessToken',
-  'readOnlyIntent',
-  'multiSubnetFailover',
-  'strictEncryption',
-  'appName',
-] as const
 
 /** SQL Server's sysname. */
 const MAX_NAME = 128
-/** 4,000 is the longest NVARCHAR that is not MAX; a key of an index takes 850 at the most. */
-const MAX_ID = 4_000
+/** The longest NVARCHAR that is not MAX, less one: comparing adds a sign. A key of an index takes 850 at the most. */
+const MAX_ID = 3_999
 
 /** @throws InvalidConfigError naming the option and what is allowed. */
 export function checkOptions(options: MssqlMetastoreOptions): Settings {
@@ -184,7 +139,7 @@ function checkConnections(options: MssqlMetastoreOptions): Settings['connections
 
 function checkPool(pool: MssqlPool, options: MssqlMetastoreOptions): MssqlPool {
   if (typeof pool?.request !== 'function') throw new InvalidConfigError('pool must be a ConnectionPool of mssql')
-  const misplaced = OWN.find((name) => Object.hasOwn(options, name))
+  const misplaced = OWN.find((name) => Reflect.get(options, name) !== undefined)
   if (misplaced !== undefined)
     throw new InvalidConfigError(`${misplaced} is for own connections; a given pool has its own`)
   return pool
@@ -200,13 +155,9 @@ function checkCredential(credential: EntraCredential | undefined): EntraCredenti
 /** The string's own limits, unless an option says another. */
 function limitsOf(target: MssqlTarget, options: MssqlMetastoreOptions): PoolOptions {
   const { connectTimeoutMs, maxConnections, minIdleConnections, maxLifetimeMs } = target
-  const said: PoolOptions = defined({
-    connectTimeoutMs,
-    maxConnections,
-    minIdleConnections,
-    maxLifetimeMs,
-  } as PoolOptions)
-  return { ...said, ...defined(options) }
+  const said = { connectTimeoutMs, maxConnections, minIdleConnections, maxLifetimeMs }
+  const present: PoolOptions = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined))
+  return { ...present, ...defined(options) }
 }
 
 function checkTls(target: MssqlTarget, tls: MssqlMetastoreOptions['tls']): Pick<OwnConnections, 'encrypt' | 'tls'> {
@@ -224,39 +175,4 @@ function checkTls(target: MssqlTarget, tls: MssqlMetastoreOptions['tls']): Pick<
     throw new InvalidConfigError('strict encryption always verifies the certificate: it cannot be trusted unseen')
   }
   return { encrypt, tls: settings }
-}
-
-/** @throws InvalidConfigError */
-function targetOf(config: MssqlConfig, hasCredential: boolean): MssqlTarget {
-  checkKnownOptions('config', config, CONFIG)
-  const { host, port, instanceName, database, readOnlyIntent, multiSubnetFailover, strictEncryption, appName } = config
-  for (const [name, flag] of Object.entries({ readOnlyIntent, multiSubnetFailover, strictEncryption })) {
-    if (flag !== undefined && typeof flag !== 'boolean')
-      throw new InvalidConfigError(`config.${name} must be true or false`)
-  }
-  if (port !== undefined && instanceName !== undefined) {
-    throw new InvalidConfigError('config.port and config.instanceName exclude each other')
-  }
-  return {
-    server: checkHost(checkText('config.host', host)),
-    ...(port === undefined ? {} : { port: wholeNumber('config.port', port, 1_433, 1, 65_535) }),
-    ...(instanceName === undefined ? {} : { instanceName: checkText('config.instanceName', instanceName) }),
-    database: checkText('config.database', database),
-    login: loginOf(config, hasCredential),
-    ...(strictEncryption === true ? { encrypt: 'strict' as const } : {}),
-    ...(readOnlyIntent === undefined ? {} : { readOnlyIntent }),
-    ...(multiSubnetFailover === undefined ? {} : { multiSubnetFailover }),
-    ...(appName === undefined ? {} : { appName: checkText('config.appName', appName) }),
-  }
-}
-
-function loginOf({ user, password, accessToken }: MssqlConfig, hasCredential: boolean): MssqlLogin {
-  const ways = [user !== undefined || password !== undefined, accessToken !== undefined, hasCredential]
-  if (ways.filter(Boolean).length !== 1) {
-    throw new InvalidConfigError(
-      'config must have exactly one login: user and password, accessToken, or the option credential',
-    )
-  }
-  if (user === undefined && password === undefined) return { kind: 'none' }
-  return { kind: 'password', user: checkText('config.user', user), password: checkText('config.password', password) }
 }

@@ -19,7 +19,7 @@ const CONNECTION_CODES: ReadonlySet<unknown> = new Set(['ECLOSE', 'ECONNCLOSED',
 const FATAL_CLASS = 20
 
 /** SQL Server's number of an error, where the server itself sent it. */
-export function numberOf(error: unknown): number | undefined {
+function numberOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('number' in error)) return undefined
   return typeof error.number === 'number' ? error.number : undefined
 }

@@ -25,23 +25,32 @@ const CREATED =
   "DATEADD(SECOND, CAST(@created AS BIGINT) % 86400, DATEADD(DAY, CAST(@created AS BIGINT) / 86400, '1970-01-01'))"
 
 export function statementTexts({ table, id, created, keyRecord }: Layout): StatementTexts {
-  // The first term uses an index of any collation. The second is exact: SQL Server takes texts for equal that differ in
-  // spaces at their end, even by binary rules, and the dot ends that.
-  const isId = `${id} = @id AND (${id} + N'.') COLLATE ${BINARY} = @id + N'.'`
-  const row = `${id} AS id, CONVERT(NVARCHAR(33), ${created}, 126) AS created, ${keyRecord} AS key_record`
-  const order = `ORDER BY ${id} COLLATE ${BINARY}, LEN(${id} + N'.'), ${created}`
-  const page = `SELECT TOP (${PAGE_ROWS}) ${row} FROM ${table}`
+  // With the table's alias: in ORDER BY, `created` alone would mean the text of that name, which no index has.
+  const [rowId, rowCreated] = [`k.${id}`, `k.${created}`]
+  const select = `${rowId} AS id, CONVERT(NVARCHAR(33), ${rowCreated}, 126) AS created, k.${keyRecord} AS key_record FROM ${table} AS k`
+  const one = `SELECT TOP (1) ${select} WHERE ${isId(rowId)}`
+  const page = `SELECT TOP (${PAGE_ROWS}) ${select}`
+  const order = `ORDER BY ${rowId} COLLATE ${BINARY}, LEN(${rowId} + N'.'), ${rowCreated}`
   return {
-    load: `SELECT TOP (1) ${row} FROM ${table} WHERE ${isId} AND ${created} = ${CREATED}`,
-    loadLatest: `SELECT TOP (1) ${row} FROM ${table} WHERE ${isId} ORDER BY ${created} DESC`,
-    loadLatestUntil: `SELECT TOP (1) ${row} FROM ${table} WHERE ${isId} AND ${created} <= ${CREATED} ORDER BY ${created} DESC`,
-    loadAll: `SELECT ${row} FROM ${table} WHERE ${isId}`,
+    load: `${one} AND ${rowCreated} = ${CREATED}`,
+    loadLatest: `${one} ORDER BY ${rowCreated} DESC`,
+    loadLatestUntil: `${one} AND ${rowCreated} <= ${CREATED} ORDER BY ${rowCreated} DESC`,
+    loadAll: `SELECT ${select} WHERE ${isId(rowId)}`,
     insert: `INSERT INTO ${table} (${id}, ${created}, ${keyRecord}) VALUES (@id, ${CREATED}, @record)`,
-    replace: `UPDATE ${table} SET ${keyRecord} = @to WHERE ${isId} AND ${created} = ${CREATED}
+    replace: `UPDATE ${table} SET ${keyRecord} = @to WHERE ${isId(id)} AND ${created} = ${CREATED}
 AND (${keyRecord} + N'.') COLLATE ${BINARY} = CAST(@from AS NVARCHAR(MAX)) + N'.'`,
     firstPage: `${page} ${order}`,
-    pageFrom: `${page} WHERE ${id} COLLATE ${BINARY} >= @id ${order}`,
-    pageAfter: `${page} WHERE ${id} COLLATE ${BINARY} >= @id AND (${id} COLLATE ${BINARY} > @id
-OR LEN(${id} + N'.') > LEN(@id + N'.') OR LEN(${id} + N'.') = LEN(@id + N'.') AND ${created} > CAST(@after AS DATETIME2(7))) ${order}`,
+    pageFrom: `${page} WHERE ${rowId} COLLATE ${BINARY} >= @id ${order}`,
+    pageAfter: `${page} WHERE ${rowId} COLLATE ${BINARY} >= @id AND (${rowId} COLLATE ${BINARY} > @id
+OR LEN(${rowId} + N'.') > LEN(@id + N'.')
+OR LEN(${rowId} + N'.') = LEN(@id + N'.') AND ${rowCreated} > CAST(@after AS DATETIME2(7))) ${order}`,
   }
+}
+
+/**
+ * The first term uses an index of any collation. The second is exact: SQL Server takes texts for equal that differ in
+ * spaces at their end, even by binary rules, and the dot ends that.
+ */
+function isId(column: string): string {
+  return `${column} = @id AND (${column} + N'.') COLLATE ${BINARY} = @id + N'.'`
 }

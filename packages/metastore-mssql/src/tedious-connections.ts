@@ -11,7 +11,7 @@ export interface OpenConnection extends MssqlConnection {
 }
 
 /** Error numbers of the server are kept from a login that it refused: tedious gives only their text. */
-export class LoginError extends Error {
+class LoginError extends Error {
   override readonly name = 'LoginError'
   readonly number: number
 

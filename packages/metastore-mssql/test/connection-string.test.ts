@@ -25,6 +25,7 @@ const GOOD: readonly (readonly [string, object])[] = [
     'sqlserver://db.example:1433;database=Keys;user=me@tenant;password=p@w',
     { ...login('p@w', 'me@tenant'), port: 1433 },
   ],
+  ['jdbc:sqlserver://db.example\\INST;portNumber=1500;databaseName=Keys;user=me;password=pw', { ...AT, port: 1500 }],
   ['sqlserver://db.example;portNumber=1500;database=Keys;user=me;password=pw', { ...AT, port: 1500 }],
   ['sqlserver://me:pw@db.example;database=Keys;encrypt=strict', { ...AT, encrypt: 'strict' }],
   ['sqlserver://me:pw@db.example;database=Keys;applicationIntent=ReadOnly', { ...AT, readOnlyIntent: true }],
@@ -167,15 +168,12 @@ const BAD: readonly (readonly [string, RegExp])[] = [
   ['Server=db.example;Database=Keys;Trusted_Connection=yes', /Windows login\) is not supported/],
   [
     'Server=db.example;Database=Keys;User ID=me;Password=hunter2;Failover Partner=other',
-    /"Failover Partner" is not supported/,
+    /Failover Partner is not supported/,
   ],
-  [
-    'Server=db.example;Database=Keys;User ID=me;Pasword=hunter2',
-    /"Pasword" is not supported; the nearest that is: password/,
-  ],
+  ['Server=db.example;Database=Keys;User ID=me;Pasword=hunter2', /keyword 4 is not supported: did you mean password/],
   [
     'Server=db.example;Database=Keys;User ID=me;Password=hunter2;AttachDbFilename=x',
-    /"AttachDbFilename" is not supported/,
+    /AttachDbFilename is not supported/,
   ],
   ['Server=db.example;Database=Keys;User ID=me;Password=hunter2;Encrypt=maybe', /Encrypt must be true, false/],
   [
@@ -192,9 +190,14 @@ const BAD: readonly (readonly [string, RegExp])[] = [
   ['Server=(localdb)\\v11;Database=Keys;User ID=me;Password=hunter2', /localdb/],
   ['Server=a\\b\\c;Database=Keys;User ID=me;Password=hunter2', /more than one instance/],
   ['Server=[nonsense];Database=Keys;User ID=me;Password=hunter2', /no IPv6 address/],
-  ['Server=db.example;Database=Keys;User ID=me;Password="hunter2', /quoted value of Password does not end/],
-  ['Server=db.example;Database=Keys;User ID=me;Password="hunter2"x', /text after the quoted value of Password/],
+  ['Server=db.example;Database=Keys;User ID=me;Password="hunter2', /a quoted value does not end/],
+  ['Server=db.example;Database=Keys;User ID=me;Password="hunter2"x', /text after a quoted value/],
   ['Server=db.example;Database=Keys;User ID=me;Password=hunt;er2', /not keyword=value/],
+  [
+    'Server=db.example;Database=Keys;User ID=me;Password=p;hunter2=x',
+    /keyword 5 is not supported: a value with a semicolon/,
+  ],
+  ['Server=db.example;Database=Keys;User ID=me;Password=p;hunter2="x"y', /text after a quoted value/],
   ['db.example', /not keyword=value/],
   ['mysql://me:hunter2@db.example/Keys', /mysql:\/\/ is no scheme of SQL Server/],
   [

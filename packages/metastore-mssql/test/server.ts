@@ -44,7 +44,7 @@ export function createTableText(tableName: string, options: TableOptions): strin
 }
 
 /** Runs one statement on a connection of its own; numbers are BIGINT. */
-export async function execute(
+async function execute(
   server: MssqlServer,
   text: string,
   parameters: Readonly<Record<string, string | number>> = {},

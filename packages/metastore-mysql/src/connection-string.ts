@@ -26,6 +26,7 @@ const GO_ONLY = [
   'parseTime',
   'readTimeout',
   'rejectReadOnly',
+  'time_zone',
   'timeout',
   'writeTimeout',
 ] as const

@@ -24,7 +24,8 @@ const CONSISTENCY: Readonly<Record<ReplicaReadConsistency, string>> = {
  */
 export async function prepareSession(client: MysqlClient, consistency?: ReplicaReadConsistency): Promise<void> {
   const replica = consistency === undefined ? '' : CONSISTENCY[consistency]
-  await client.query(`SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES', autocommit = 1${replica}`)
+  const settings = `SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES', autocommit = 1${replica}`
+  await client.query(settings).catch((error: unknown) => Promise.reject(asLost(error)))
 }
 
 /** How `mysql2` opens and ends connections. */

@@ -7,7 +7,7 @@ import {
   type StoredRow,
   utcText,
 } from '@asherah/sql-shared'
-import { inspectTable } from './inspect.ts'
+import { idCollation, inspectTable, ordersByBytes } from './inspect.ts'
 import type { MysqlClient, MysqlValue } from './mysql-types.ts'
 import { statementTexts } from './statements.ts'
 
@@ -33,6 +33,8 @@ const ENDS_CONNECTION: ReadonlySet<number> = new Set([1040, 1053, 1203, 1290, 18
 /** What `mysql2` says of a connection that ended. */
 const DRIVER_LOST: ReadonlySet<unknown> = new Set(['PROTOCOL_CONNECTION_LOST', 'PROTOCOL_SEQUENCE_TIMEOUT'])
 
+type Row = Readonly<Record<string, unknown>>
+
 /** Where the table is; names are unquoted. */
 export interface TableName {
   readonly tableName: string
@@ -40,8 +42,9 @@ export interface TableName {
 }
 
 /** The statements of MySQL and MariaDB. */
-export function createDialect({ tableName, schemaName }: TableName): SqlDialect<MysqlClient> {
-  const texts = statementTexts(tableName, schemaName)
+export function createDialect(table: TableName): SqlDialect<MysqlClient> {
+  const texts = statementTexts(table.tableName, table.schemaName)
+  let isIndexed: boolean | undefined
   return {
     name: 'MySQL',
     load: async (c, keyId, created) => rowsOf(await run(c, texts.load, [...same(keyId), utcText(created)]))[0],
@@ -57,12 +60,15 @@ export function createDialect({ tableName, schemaName }: TableName): SqlDialect<
       return Object(result).affectedRows === 1
     },
     async page(c, after) {
-      if (after === undefined) return rowsOf(await run(c, texts.firstPage, []))
-      const id = Buffer.from(after.keyId)
-      if (after.created === undefined) return rowsOf(await run(c, texts.pageAfterId, [id]))
-      return rowsOf(await run(c, texts.pageAfterRow, [id, id, utcText(after.created)]))
+      // The ids themselves have this order where the bytes do, and only they have an index.
+      isIndexed ??= ordersByBytes(await idCollation((sql, values) => list(c, sql, values), table))
+      const { first, afterRow, afterId } = isIndexed ? texts.indexedPages : texts.pages
+      if (after === undefined) return rowsOf(await run(c, first, []))
+      const id = isIndexed ? after.keyId : Buffer.from(after.keyId)
+      if (after.created === undefined) return rowsOf(await run(c, afterId, [id]))
+      return rowsOf(await run(c, afterRow, [id, id, utcText(after.created)]))
     },
-    inspect: (c) => inspectTable(async (sql, values) => listOf(await run(c, sql, values)), { tableName, schemaName }),
+    inspect: (c) => inspectTable((sql, values) => list(c, sql, values), table),
     kindOf(error): ErrorKind {
       const number = serverErrorNumber(error)
       if (number === DUPLICATE_ENTRY) return 'duplicate'
@@ -99,15 +105,23 @@ function serverErrorNumber(error: unknown): number | undefined {
   return typeof error.errno === 'number' && typeof error.sqlState === 'string' ? error.errno : undefined
 }
 
+async function list(client: MysqlClient, sql: string, values: MysqlValue[]): Promise<readonly Row[]> {
+  return listOf(await run(client, sql, values))
+}
+
 /** The values of `SAME_ID`. */
 function same(keyId: string): MysqlValue[] {
   return [keyId, Buffer.from(keyId)]
 }
 
 function rowsOf(result: unknown): StoredRow[] {
-  return listOf(result).map((row) => ({ id: row.id, seconds: row.seconds, keyRecord: row.key_record }))
+  return listOf(result).map((row) => ({ id: row.key_id, seconds: row.seconds, keyRecord: row.record }))
 }
 
-function listOf(result: unknown): Readonly<Record<string, unknown>>[] {
-  return Array.isArray(result) ? result.map((row: unknown) => ({ ...Object(row) })) : []
+function listOf(result: unknown): Row[] {
+  return Array.isArray(result) ? result.filter(isRow) : []
+}
+
+function isRow(value: unknown): value is Row {
+  return typeof value === 'object' && value !== null
 }

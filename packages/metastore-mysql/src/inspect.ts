@@ -5,25 +5,37 @@ import type { TableName } from './dialect.ts'
 type Row = Readonly<Record<string, unknown>>
 type Query = (sql: string, values: string[]) => Promise<readonly Row[]>
 
-const COLUMNS = `SELECT column_name AS name, column_type AS type, collation_name AS collation, extra AS extra,
+const COLUMNS = `SELECT column_name AS name, column_type AS type, extra AS extra,
   is_nullable = 'NO' AND column_default IS NULL AND extra NOT LIKE '%auto_increment%' AS required
-FROM information_schema.columns WHERE table_schema = coalesce(?, database()) AND table_name = ? ORDER BY ordinal_position`
+FROM information_schema.columns WHERE table_schema = coalesce(nullif(?, ''), database()) AND table_name = ? ORDER BY ordinal_position`
 
 const INDEXES = `SELECT index_name AS name, non_unique AS non_unique, column_name AS column_name, sub_part AS part
-FROM information_schema.statistics WHERE table_schema = coalesce(?, database()) AND table_name = ?
+FROM information_schema.statistics WHERE table_schema = coalesce(nullif(?, ''), database()) AND table_name = ?
 ORDER BY index_name, seq_in_index`
 
 const SERVER = 'SELECT @@session.time_zone AS zone, @@global.read_only AS read_only'
 
+const ID_COLLATION = `SELECT collation_name AS collation FROM information_schema.columns
+WHERE table_schema = coalesce(nullif(?, ''), database()) AND table_name = ? AND lower(column_name) = 'id'`
+
+/** The collation of the ids; `binary` for a column of bytes. */
+export async function idCollation(query: Query, { tableName, schemaName }: TableName): Promise<string> {
+  const [column] = await query(ID_COLLATION, [schemaName ?? '', tableName])
+  return String(column?.collation ?? 'binary')
+}
+
+/** True for the collations that order text as UTF-8 orders its bytes; a `_bin` that pads with spaces does not. */
+export function ordersByBytes(collation: string): boolean {
+  return /^(utf8mb4_0900_bin|(utf8|utf8mb3|utf8mb4)_nopad_bin)$/.test(collation)
+}
+
 /** What the server says of the table and of itself. */
 export async function inspectTable(query: Query, { tableName, schemaName }: TableName): Promise<Inspection> {
-  // NULL cannot be typed by every server: an empty name is no schema.
-  const schema = schemaName ?? ''
-  const values = [schema, tableName]
+  const values = [schemaName ?? '', tableName]
   const server = (await query(SERVER, []))[0] ?? {}
-  const columns = await query(orDatabase(COLUMNS), values)
-  const indexes = await query(orDatabase(INDEXES), values)
-  const collation = String(columns.find((row) => isNamed(row.name, 'id'))?.collation ?? 'binary')
+  const columns = await query(COLUMNS, values)
+  const indexes = await query(INDEXES, values)
+  const collation = await idCollation(query, { tableName, schemaName })
   return {
     table: schemaName === undefined ? tableName : `${schemaName}.${tableName}`,
     columns: columns.map((row) => ({
@@ -37,13 +49,9 @@ export async function inspectTable(query: Query, { tableName, schemaName }: Tabl
       key_record: /char|text|json/,
     },
     indexes: indexShapes(indexes, collation),
-    queries: { columns: inline(COLUMNS, schema, tableName), indexes: inline(INDEXES, schema, tableName) },
+    queries: { columns: inline(COLUMNS, values), indexes: inline(INDEXES, values) },
     findings: serverFindings(server, columns, collation),
   }
-}
-
-function orDatabase(sql: string): string {
-  return sql.replace('coalesce(?, database())', "coalesce(nullif(?, ''), database())")
 }
 
 function indexShapes(rows: readonly Row[], collation: string): IndexShape[] {
@@ -88,7 +96,6 @@ function isNamed(name: unknown, expected: string): boolean {
 }
 
 /** The statement as someone can run it by hand. */
-function inline(sql: string, schemaName: string, tableName: string): string {
-  const quote = (text: string): string => (text === '' ? 'NULL' : `'${text.replaceAll("'", "''")}'`)
-  return sql.replace('?', () => quote(schemaName)).replace('?', () => quote(tableName))
+function inline(sql: string, values: readonly string[]): string {
+  return values.reduce((text, value) => text.replace('?', () => `'${value.replaceAll("'", "''")}'`), sql)
 }

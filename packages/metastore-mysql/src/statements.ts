@@ -7,9 +7,17 @@ export interface StatementTexts {
   readonly loadLatestNotAfter: string
   readonly insert: string
   readonly replace: string
-  readonly firstPage: string
-  readonly pageAfterRow: string
-  readonly pageAfterId: string
+  /** Sorts the table for each page. */
+  readonly pages: PageTexts
+  /** Reads the primary key in order: only where the collation of the ids orders them by their bytes. */
+  readonly indexedPages: PageTexts
+}
+
+/** The SQL of `list`. */
+export interface PageTexts {
+  readonly first: string
+  readonly afterRow: string
+  readonly afterId: string
 }
 
 /** Whatever the character set and the collation of the column. */
@@ -20,13 +28,12 @@ const SAME_ID = `id = ? AND ${ID_BYTES} = ?`
 
 /** The session's zone is UTC. To the microsecond, so that a fraction of a second shows. */
 const SECONDS = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', created) / 1000000"
-const ROW = `CONVERT(id USING utf8mb4) AS id, ${SECONDS} AS seconds, CONVERT(key_record USING utf8mb4) AS key_record`
+/** No alias is the name of a column: ORDER BY would take it for that. */
+const ROW = `CONVERT(id USING utf8mb4) AS key_id, ${SECONDS} AS seconds, CONVERT(key_record USING utf8mb4) AS record`
 
 /** @param tableName Unquoted, as `schemaName`. */
 export function statementTexts(tableName: string, schemaName: string | undefined): StatementTexts {
   const table = schemaName === undefined ? quoteName(tableName) : `${quoteName(schemaName)}.${quoteName(tableName)}`
-  const page = (where: string): string =>
-    `SELECT ${ROW} FROM ${table} ${where} ORDER BY ${ID_BYTES}, created LIMIT ${PAGE_ROWS}`
   return {
     load: `SELECT ${ROW} FROM ${table} WHERE ${SAME_ID} AND created = ?`,
     loadLatest: `SELECT ${ROW} FROM ${table} WHERE ${SAME_ID} ORDER BY created DESC LIMIT 1`,
@@ -35,9 +42,18 @@ export function statementTexts(tableName: string, schemaName: string | undefined
     // A TIMESTAMP may have ON UPDATE CURRENT_TIMESTAMP, by default on older servers: the key would get a new `created`.
     replace: `UPDATE ${table} SET key_record = ?, created = created
 WHERE ${SAME_ID} AND created = ? AND CAST(CONVERT(key_record USING utf8mb4) AS BINARY) = ?`,
-    firstPage: page(''),
-    pageAfterRow: page(`WHERE ${ID_BYTES} > ? OR (${ID_BYTES} = ? AND created > ?)`),
-    pageAfterId: page(`WHERE ${ID_BYTES} > ?`),
+    pages: pageTexts(table, ID_BYTES),
+    indexedPages: pageTexts(table, 'id'),
+  }
+}
+
+function pageTexts(table: string, id: string): PageTexts {
+  const page = (where: string): string =>
+    `SELECT ${ROW} FROM ${table} ${where} ORDER BY ${id}, created LIMIT ${PAGE_ROWS}`
+  return {
+    first: page(''),
+    afterRow: page(`WHERE ${id} >= ? AND (${id} > ? OR created > ?)`),
+    afterId: page(`WHERE ${id} > ?`),
   }
 }
 

@@ -69,7 +69,7 @@ test.each([
   ['mysql://u:p%40%3A@h/d', { host: 'h', port: 3306, user: 'u', password: 'p@:', database: 'd' }],
   ['mariadb://u@[::1]:3307/d', { host: '::1', port: 3307, user: 'u', database: 'd' }],
   [
-    'u:p@ss:w/o%rd@tcp(h:3307)/d?parseTime=true&loc=Local',
+    'u:p@ss:w/o%rd@tcp(h:3307)/d?parseTime=true&loc=Local&time_zone=%27SYSTEM%27',
     { host: 'h', port: 3307, user: 'u', password: 'p@ss:w/o%rd', database: 'd' },
   ],
   ['u@tcp([::1]:3307)/d', { host: '::1', port: 3307, user: 'u', database: 'd' }],
@@ -83,7 +83,7 @@ test.each([
 
 test.each([
   'mysql://u:s3cret@h/d?sslmode=require',
-  'u:s3cret@tcp(h:3306)/d?time_zone=x',
+  'u:s3cret@tcp(h:3306)/d?max_execution_time=1',
   'postgres://u:s3cret@h/d',
   'mysql://u:s3cret@h/d?ssl-ca=/missing/ca.pem',
   's3cret',

@@ -31,6 +31,18 @@ describeService('MariaDB', await startMariaDb(), (server) => {
     await pool.end()
   })
 
+  test("connections of a caller's pool that the server has killed are replaced", async () => {
+    const pool = createPool({ uri: server.url, connectionLimit: 1 })
+    const metastore = createMysqlMetastore({ pool })
+    await metastore.store('_SK_killed', CREATED, keyOf('_SK_killed'))
+    const [rows] = await pool.query('SELECT connection_id() AS id')
+    const id = Array.isArray(rows) ? Object(rows[0]).id : undefined
+    await execute(server.url, `KILL ${Number(id)}`)
+    expect(await metastore.load('_SK_killed', CREATED)).toEqual(keyOf('_SK_killed'))
+    await metastore.close()
+    await pool.end()
+  })
+
   test('close ends every connection that the metastore opened', async () => {
     const count = 'SELECT count(*) AS n FROM information_schema.processlist WHERE id <> connection_id()'
     await expect.poll(() => execute(server.url, count)).toEqual([{ n: 0 }])

@@ -55,6 +55,8 @@ describeService('MariaDB', await startMariaDb(), (server) => {
       expect(plan[0], name).toMatchObject({ key: 'PRIMARY', type: expect.stringMatching(/const|ref|range/) })
       expect(Number(plan[0]?.rows), name).toBeLessThan(10)
     }
+    const plan = await execute(url, `EXPLAIN ${texts.indexedPages.afterRow}`, ['k5', 'k5', '1970-01-01 00:00:01'])
+    expect(plan[0]).toMatchObject({ key: 'PRIMARY', Extra: expect.not.stringContaining('filesort') })
     await execute(url, 'DELETE FROM encryption_key')
     const metastore = createMysqlMetastore({ connectionString: url })
     expect((await metastore.check()).findings.filter((finding) => finding.level !== 'pass')).toEqual([])

@@ -7,7 +7,7 @@ import type { OracleConnection, OraclePool } from './oracle-types.ts'
  * What our statements count on: TIMESTAMP WITH LOCAL TIME ZONE columns in UTC, and ids compared and ordered by their
  * bytes, whatever a logon trigger or the environment set.
  */
-export const SESSION_SETTINGS = "ALTER SESSION SET TIME_ZONE = '+00:00' NLS_COMP = BINARY NLS_SORT = BINARY"
+const SESSION_SETTINGS = "ALTER SESSION SET TIME_ZONE = '+00:00' NLS_COMP = BINARY NLS_SORT = BINARY"
 
 /** Connections of our own. Nothing is opened before the first call. */
 export function createOwnConnections({ target, wallet, pool }: OwnConnections): ConnectionSource<OracleConnection> {

@@ -14,7 +14,7 @@ export interface Layout {
 }
 
 /** Names are compared without their case; `default_length` says whether an insert may leave the column out. */
-export const COLUMNS_QUERY = `SELECT owner AS "owner", table_name AS "table_name", column_name AS "column_name",
+const COLUMNS_QUERY = `SELECT owner AS "owner", table_name AS "table_name", column_name AS "column_name",
 data_type AS "data_type", char_length AS "char_length", nullable AS "nullable", default_length AS "default_length"
 FROM all_tab_columns
 WHERE UPPER(owner) = UPPER(NVL(:owner, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA'))) AND UPPER(table_name) = UPPER(:name)

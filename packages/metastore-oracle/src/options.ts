@@ -108,7 +108,9 @@ function checkConnections(options: OracleMetastoreOptions): Settings['connection
   }
   if (pool !== undefined) {
     if (typeof pool?.getConnection !== 'function') throw new InvalidConfigError('pool must be a Pool of oracledb')
-    const misplaced = POOL_OPTIONS.find((name) => name !== 'acquireTimeoutMs' && Object.hasOwn(options, name))
+    const misplaced = POOL_OPTIONS.find(
+      (name) => name !== 'acquireTimeoutMs' && Reflect.get(options, name) !== undefined,
+    )
     if (misplaced !== undefined)
       throw new InvalidConfigError(`${misplaced} is for own connections; a given pool has its own`)
     return { given: pool, acquireTimeoutMs: checkPoolOptions(options).acquireTimeoutMs }

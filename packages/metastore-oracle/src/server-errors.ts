@@ -33,7 +33,7 @@ const FATAL: ReadonlySet<number> = new Set([
 ])
 
 /** The number after `ORA-`. */
-export function numberOf(error: unknown): number | undefined {
+function numberOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errorNum' in error)) return undefined
   // The driver's own errors have 0, or the number of their NJS code.
   const isServer = typeof error.errorNum === 'number' && error.errorNum > 0 && !String(codeOf(error)).startsWith('NJS-')

@@ -16,26 +16,28 @@ export interface StatementTexts {
 /** Unix seconds as a TIMESTAMP without a zone: no session setting changes it. */
 const CREATED = "(TIMESTAMP '1970-01-01 00:00:00' + NUMTODSINTERVAL(:created, 'SECOND'))"
 
-/** Exact, also where NLS_COMP or the column's collation is not binary. */
-function bytesOf(text: string): string {
-  return `NLSSORT(${text}, 'NLS_SORT=BINARY')`
-}
-
 export function statementTexts({ table, id, created, keyRecord }: Layout): StatementTexts {
-  const time = `TO_CHAR(CAST(${created} AS TIMESTAMP(6)), 'YYYY-MM-DD"T"HH24:MI:SS.FF6')`
-  const select = `SELECT ${id} AS "id", ${time} AS "created", ${keyRecord} AS "key_record" FROM ${table}`
-  const isId = `${id} = :id AND ${bytesOf(id)} = ${bytesOf(':id')}`
+  // With the table's alias: in ORDER BY, a column's name alone may mean the text that is selected under it.
+  const [rowId, rowCreated] = [`k.${id}`, `k.${created}`]
+  const time = `TO_CHAR(CAST(${rowCreated} AS TIMESTAMP(6)), 'YYYY-MM-DD"T"HH24:MI:SS.FF6')`
+  const select = `SELECT ${rowId} AS "id", ${time} AS "created", k.${keyRecord} AS "key_record" FROM ${table} k`
   const one = 'FETCH FIRST 1 ROWS ONLY'
-  const page = `ORDER BY ${id}, ${created} FETCH FIRST ${PAGE_ROWS} ROWS ONLY`
+  const page = `ORDER BY ${rowId}, ${rowCreated} FETCH FIRST ${PAGE_ROWS} ROWS ONLY`
+  const isId = isIdOf(rowId)
   return {
-    load: `${select} WHERE ${isId} AND ${created} = ${CREATED} ${one}`,
-    loadLatest: `${select} WHERE ${isId} ORDER BY ${created} DESC ${one}`,
-    loadLatestUntil: `${select} WHERE ${isId} AND ${created} <= ${CREATED} ORDER BY ${created} DESC ${one}`,
+    load: `${select} WHERE ${isId} AND ${rowCreated} = ${CREATED} ${one}`,
+    loadLatest: `${select} WHERE ${isId} ORDER BY ${rowCreated} DESC ${one}`,
+    loadLatestUntil: `${select} WHERE ${isId} AND ${rowCreated} <= ${CREATED} ORDER BY ${rowCreated} DESC ${one}`,
     insert: `INSERT INTO ${table} (${id}, ${created}, ${keyRecord}) VALUES (:id, ${CREATED}, :record)`,
-    replace: `UPDATE ${table} SET ${keyRecord} = :to_text WHERE ${isId} AND ${created} = ${CREATED}
+    replace: `UPDATE ${table} SET ${keyRecord} = :to_text WHERE ${isIdOf(id)} AND ${created} = ${CREATED}
 AND DBMS_LOB.COMPARE(TO_CLOB(${keyRecord}), :from_text) = 0`,
     firstPage: `${select} ${page}`,
-    pageAfter: `${select} WHERE ${id} > :id OR (${id} = :id AND ${created} > ${CREATED}) ${page}`,
-    pageAfterId: `${select} WHERE ${id} > :id ${page}`,
+    pageAfter: `${select} WHERE ${rowId} > :id OR (${rowId} = :id AND ${rowCreated} > ${CREATED}) ${page}`,
+    pageAfterId: `${select} WHERE ${rowId} > :id ${page}`,
   }
+}
+
+/** Exact, also where NLS_COMP or the column's collation is not binary. */
+function isIdOf(column: string): string {
+  return `${column} = :id AND NLSSORT(${column}, 'NLS_SORT=BINARY') = NLSSORT(:id, 'NLS_SORT=BINARY')`
 }

@@ -11,7 +11,7 @@ const RECORD = { keyId: '_IK_p_svc_prod', created: CREATED, encryptedKey: new Ui
 const JSON_TEXT = `{"Created":${CREATED},"Key":"${KEY.toString('base64')}"}`
 const ROW = { id: RECORD.keyId, created: '2026-11-21T08:56:00.000000', key_record: JSON_TEXT }
 const INSERT = /^INSERT/
-const SELECT = /^SELECT "ID"/
+const SELECT = /^SELECT k/
 
 test('load binds id and seconds, reads the CLOB as text, and takes the time as UTC whatever the zone (D-048)', async () => {
   const pool = createScriptedPool()
@@ -21,7 +21,7 @@ test('load binds id and seconds, reads the CLOB as text, and takes the time as U
   expect(pool.sent[0]?.binds).toEqual({ id: RECORD.keyId, created: CREATED })
   expect(pool.sent[0]?.text).toContain("(TIMESTAMP '1970-01-01 00:00:00' + NUMTODSINTERVAL(:created, 'SECOND'))")
   expect(pool.sent[0]?.text).toContain(
-    `"ID" = :id AND NLSSORT("ID", 'NLS_SORT=BINARY') = NLSSORT(:id, 'NLS_SORT=BINARY')`,
+    `k."ID" = :id AND NLSSORT(k."ID", 'NLS_SORT=BINARY') = NLSSORT(:id, 'NLS_SORT=BINARY')`,
   )
   expect(pool.closed).toEqual(['kept'])
 })
@@ -36,7 +36,7 @@ test('loadLatest asks for one row, newest first, and binds notAfter where it is 
     { id: RECORD.keyId },
     { id: RECORD.keyId, created: CREATED + 5 },
   ])
-  for (const { text } of pool.sent) expect(text).toMatch(/ORDER BY "CREATED" DESC FETCH FIRST 1 ROWS ONLY$/)
+  for (const { text } of pool.sent) expect(text).toMatch(/ORDER BY k\."CREATED" DESC FETCH FIRST 1 ROWS ONLY$/)
 })
 
 test('a row of another id, though the server gave it, is an error and never used (D-005)', async () => {
@@ -132,9 +132,9 @@ test('a table of quoted, lower-case names is found, and named as it is', async (
     Object.fromEntries(Object.entries(column).map(([k, v]) => [k, k.endsWith('_name') ? String(v).toLowerCase() : v])),
   )
   const pool = createScriptedPool(lower)
-  pool.script({ match: /^SELECT "id"/, rows: [{ ...ROW }] })
+  pool.script({ match: /^SELECT k/, rows: [{ ...ROW }] })
   expect(await createOracleMetastore({ pool }).load(RECORD.keyId, CREATED)).toEqual(RECORD)
-  expect(pool.sent[0]?.text).toContain('FROM "APP"."encryption_key" WHERE "id" = :id')
+  expect(pool.sent[0]?.text).toContain('FROM "APP"."encryption_key" k WHERE k."id" = :id')
 })
 
 test('check reads columns, indexes and session, and reports what is unfit', async () => {

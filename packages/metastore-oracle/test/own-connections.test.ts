@@ -8,7 +8,7 @@ afterEach(() => vi.restoreAllMocks())
 
 function doubleOfDriver() {
   const pool = createScriptedPool()
-  pool.script({ match: /^ALTER SESSION|FROM dual/ }, { match: /^SELECT "ID"/, rows: [] })
+  pool.script({ match: /^ALTER SESSION|FROM dual/ }, { match: /^SELECT k/, rows: [] })
   const open = vi.spyOn(oracledb, 'getConnection').mockImplementation(() => Reflect.apply(pool.getConnection, pool, []))
   return { pool, open }
 }

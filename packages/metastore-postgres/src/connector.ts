@@ -1,6 +1,6 @@
 import { type Connector, inTime, type OwnConnections, type ReplicaReadConsistency } from '@asherah/sql-shared'
 import pg from 'pg'
-import { asLost } from './dialect.ts'
+import { asLost, query } from './dialect.ts'
 import type { PgClient } from './pg-types.ts'
 
 /** A client that the metastore opened. */
@@ -17,7 +17,7 @@ const SET_CONSISTENCY: Readonly<Record<ReplicaReadConsistency, string>> = {
 
 /** Makes a connection's session ready: its settings hold for as long as it does. */
 export async function prepareSession(client: PgClient, consistency: ReplicaReadConsistency | undefined): Promise<void> {
-  if (consistency !== undefined) await client.query({ text: SET_CONSISTENCY[consistency] })
+  if (consistency !== undefined) await query(client, SET_CONSISTENCY[consistency], [])
 }
 
 /** How `pg` opens and ends connections. */

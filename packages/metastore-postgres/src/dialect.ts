@@ -72,7 +72,7 @@ export function createDialect(texts: StatementTexts, isReplica: boolean): SqlDia
 }
 
 /** Runs one statement; what `pg` says without a code is a connection that ended. */
-async function query(client: PgClient, text: string, values: (string | number)[]): Promise<PgResult> {
+export async function query(client: PgClient, text: string, values: (string | number)[]): Promise<PgResult> {
   try {
     return await client.query({ text, values, types: AS_TEXT })
   } catch (error) {

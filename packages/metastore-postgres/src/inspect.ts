@@ -17,7 +17,7 @@ LEFT JOIN pg_collation c ON c.oid = k.coll
 WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND i.indpred IS NULL AND k.place <= i.indnkeyatts
 ORDER BY i.indexrelid, k.place`
 
-const SERVER = `SELECT current_setting('server_encoding') AS encoding, current_setting('server_version_num')::int AS version,
+const SERVER = `SELECT current_setting('server_encoding') AS encoding,
   to_regproc('aurora_version') IS NOT NULL AS aurora, pg_is_in_recovery() AS standby`
 
 /** What the server says of the table and of itself. */
@@ -76,5 +76,5 @@ function serverFindings(server: Readonly<Record<string, unknown>>, isReplica: bo
 
 /** The statement as someone can run it by hand. */
 function inline(text: string, table: string): string {
-  return text.replace('$1', `'${table.replaceAll("'", "''")}'`)
+  return text.replace('$1', () => `'${table.replaceAll("'", "''")}'`)
 }

@@ -48,6 +48,25 @@ describeService('PostgreSQL', await startPostgres(), (server) => {
     await metastore.close()
   })
 
+  test.each(['C', 'und-x-icu', 'ignores_case'])(
+    'list gives each of 2,500 rows once, in a table in %s',
+    async (collation) => {
+      const tableName = `long_${collation}`
+      await createTable(server.url, { tableName, collation })
+      const record = `'{"Created":' || (${CREATED} + n) || ',"Key":"AAAA"}'`
+      const id = `'_SK_' || (ARRAY['a', 'b', 'B-', 'é', '😀'])[1 + n % 5] || n / 10`
+      const rows = `SELECT ${id}, to_timestamp(${CREATED} + n), ${record} FROM generate_series(1, 2500) n`
+      await execute(server.url, `INSERT INTO "${tableName}" ${rows}`)
+      const metastore = createPostgresMetastore({ connectionString: server.url, tableName })
+      const listed: Buffer[] = []
+      for await (const { keyId, created } of metastore.list()) listed.push(Buffer.from(`${keyId}\0${created}`))
+      expect(listed).toHaveLength(2_500)
+      expect(listed).toEqual(listed.toSorted(Buffer.compare))
+      expect(new Set(listed.map(String)).size).toBe(2_500)
+      await metastore.close()
+    },
+  )
+
   test('every statement uses the primary key of schema.sql', async () => {
     await createTable(server.url)
     const insert = `INSERT INTO encryption_key SELECT 'k' || n, to_timestamp(n), '{}' FROM generate_series(1, 20000) n`

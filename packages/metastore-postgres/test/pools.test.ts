@@ -44,6 +44,18 @@ describeService('PostgreSQL', await startPostgres(), (server) => {
     await pool.end()
   })
 
+  test('connections that the server ends while they are idle, or in use, are replaced', async () => {
+    const metastore = createPostgresMetastore({ connectionString: server.url, maxConnections: 2 })
+    await metastore.store('_SK_killed', CREATED, keyOf('_SK_killed'))
+    const end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'asherah'"
+    for (let i = 0; i < 5; i++) {
+      const loads = [metastore.load('_SK_killed', CREATED), metastore.load('_SK_killed', CREATED)]
+      await execute(server.url, end)
+      for (const load of loads) expect(await load).toEqual(keyOf('_SK_killed'))
+    }
+    await metastore.close()
+  })
+
   test('close ends every connection that the metastore opened', async () => {
     const count = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'asherah'"
     const metastore = createPostgresMetastore({ connectionString: server.url, maxConnections: 4 })

@@ -3,8 +3,7 @@ import { dirname } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AsherahError, type Call, ClosedError, MetastoreError } from '@asherah/core/backend'
-import { throwIfAborted } from './abort.ts'
+import { AsherahError, type Call, ClosedError, checkNotAborted, MetastoreError } from '@asherah/core/backend'
 import type { Settings } from './options.ts'
 import { isBusy, toMetastoreError } from './sqlite-errors.ts'
 import { type StatementTexts, statementTexts } from './statements.ts'
@@ -99,7 +98,7 @@ export function createDatabase(settings: Settings): Database {
   async function retryWhileBusy<T>(what: string, s: Settings, call: Call | undefined, action: () => T): Promise<T> {
     const deadline = performance.now() + busyTimeoutMs
     for (let tries = 0; ; tries++) {
-      throwIfAborted(call?.signal)
+      checkNotAborted(call?.signal)
       try {
         return action()
       } catch (error) {
@@ -115,7 +114,7 @@ export function createDatabase(settings: Settings): Database {
       const pause = Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** tries) * (0.5 + Math.random())
       await sleep(Math.min(pause, Math.max(1, deadline - performance.now())), undefined, {
         ...(call?.signal === undefined ? {} : { signal: call.signal }),
-      }).catch(() => throwIfAborted(call?.signal))
+      }).catch(() => checkNotAborted(call?.signal))
     }
   }
 }

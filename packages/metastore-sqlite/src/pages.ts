@@ -1,7 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type Call, CorruptRecordError, type KeyMeta } from '@asherah/core/backend'
-import { throwIfAborted } from './abort.ts'
+import { type Call, CorruptRecordError, checkNotAborted, type KeyMeta } from '@asherah/core/backend'
 import type { Connection, Database } from './database.ts'
 import { PAGE_ROWS } from './statements.ts'
 
@@ -28,7 +27,7 @@ export async function* pagedRows(
     const from = after
     const page = await database.read<readonly StoredRow[]>('list', call, [], (c) => readPage(c, from))
     for (const row of page) {
-      throwIfAborted(call?.signal)
+      checkNotAborted(call?.signal)
       yield row
     }
     const last = page.at(-1)

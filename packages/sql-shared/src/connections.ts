@@ -1,6 +1,6 @@
 import type { Call } from '@asherah/core/backend'
-import { abortedError, LostConnectionError } from './errors.ts'
 import type { ConnectionSource } from './pool.ts'
+import { inTime, unlessAborted } from './settle.ts'
 
 /** Runs each action on one connection of its own. */
 export interface Connections<C> {
@@ -19,43 +19,17 @@ export function createConnections<C>(
 ): Connections<C> {
   return {
     async use(call, action) {
-      const connection = await source.acquire(call?.signal)
-      let broken = true
+      const signal = call?.signal
+      const connection = source.acquireNow(signal) ?? (await source.acquire(signal))
       try {
-        const result = await bounded(action(connection), queryTimeoutMs, call?.signal)
-        broken = false
+        const result = await unlessAborted(inTime(action(connection), queryTimeoutMs), signal, () => {})
+        source.release(connection, false)
         return result
       } catch (error) {
-        broken = !survives(error)
+        source.release(connection, !survives(error))
         throw error
-      } finally {
-        source.release(connection, broken)
       }
     },
     close: () => source.close(),
   }
-}
-
-/** What the action gives, unless the time is over or the signal is aborted first. */
-function bounded<T>(action: Promise<T>, timeoutMs: number, signal: AbortSignal | undefined): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const settle = (end: () => void): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
-      end()
-    }
-    const onAbort = (): void => {
-      if (signal !== undefined) settle(() => reject(abortedError(signal)))
-    }
-    const timer = setTimeout(
-      () => settle(() => reject(new LostConnectionError(`no answer in ${timeoutMs} ms`))),
-      timeoutMs,
-    )
-    signal?.addEventListener('abort', onAbort)
-    action.then(
-      (value) => settle(() => resolve(value)),
-      (error: unknown) => settle(() => reject(error)),
-    )
-    if (signal?.aborted === true) onAbort()
-  })
 }

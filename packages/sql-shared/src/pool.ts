@@ -22,6 +22,12 @@ export interface Connector<C> {
 
 /** Where connections come from. */
 export interface ConnectionSource<C> {
+  /**
+   * A connection that can be used at once, where there is one: the usual case, without a turn of promises.
+   *
+   * @throws as `acquire`.
+   */
+  acquireNow(signal: AbortSignal | undefined): C | undefined
   /** @throws ClosedError after `close`; AbortedError; MetastoreError when none becomes free in time. */
   acquire(signal: AbortSignal | undefined): Promise<C>
   /** Gives a connection back; one that is `broken` is never used again. */
@@ -134,13 +140,25 @@ export function createPool<C>(
     return 'place'
   }
 
-  const acquire = async (signal: AbortSignal | undefined): Promise<C> => {
+  const checkCall = (signal: AbortSignal | undefined): void => {
     throwIfAborted(signal)
     if (closing !== undefined) throw new ClosedError(`the ${name} metastore is closed`)
+  }
+  const isReady = ({ connection, since }: Idle<C>): boolean =>
+    isUsable(connection) && now() - since < limits.healthCheckAfterMs
+
+  const acquireNow = (signal: AbortSignal | undefined): C | undefined => {
+    checkCall(signal)
+    const last = idle.at(-1)
+    if (last === undefined || !isReady(last)) return undefined
+    idle.pop()
+    return last.connection
+  }
+  const acquire = async (signal: AbortSignal | undefined): Promise<C> => {
+    checkCall(signal)
     startSweeper()
     const turn = turnNow() ?? (await wait(signal))
-    const isReady = turn !== 'place' && isUsable(turn.connection) && now() - turn.since < limits.healthCheckAfterMs
-    if (isReady) return turn.connection
+    if (turn !== 'place' && isReady(turn)) return turn.connection
     return unlessAborted(turn === 'place' ? fillPlace() : testedOrNew(turn.connection), signal, (late) =>
       release(late, false),
     )
@@ -204,6 +222,7 @@ export function createPool<C>(
   }
 
   return {
+    acquireNow,
     acquire,
     release,
     close() {

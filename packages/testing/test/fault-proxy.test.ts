@@ -155,6 +155,25 @@ describe('the TCP proxy', () => {
     expect(await say('four')).toBe('echo four')
   })
 
+  test('latency keeps the order, and the end comes last', async () => {
+    proxy.setFault({ kind: 'latency', ms: 50 })
+    const answer = new Promise<string>((resolve) => {
+      let text = ''
+      const socket = connect({ host: proxy.host, port: proxy.port, allowHalfOpen: true }, async () => {
+        socket.write('one ')
+        await new Promise((next) => setTimeout(next, 20))
+        proxy.setFault(undefined)
+        socket.end('two')
+      })
+      socket.on('data', (chunk) => {
+        text += String(chunk)
+      })
+      socket.on('end', () => resolve(text))
+    })
+    expect(await answer).toMatch(/^echo one (echo )?two$/)
+    expect(received).toBe('one two')
+  })
+
   test('resetConnections ends what is open and lets new connections in', async () => {
     proxy.setFault({ kind: 'hang' })
     const open = say('one')

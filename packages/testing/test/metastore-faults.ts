@@ -199,9 +199,14 @@ export const metastoreFaults: readonly KnownFault<MetastoreSubject>[] = [
     make: () => subject({ sameId: (stored, asked) => stored.toLowerCase() === asked.toLowerCase() }),
   },
   {
-    fault: 'ids without trailing spaces',
+    fault: 'ids without spaces at the end of the partition',
     seenBy: ['ids that differ in case', 'an id that was never stored'],
     make: () => subject({ sameId: (stored, asked) => stored.replaceAll(' _', '_') === asked.replaceAll(' _', '_') }),
+  },
+  {
+    fault: 'ids without trailing spaces',
+    seenBy: ['an id that differs from a stored one only in spaces', 'markRevoked leaves the other rows alone'],
+    make: () => subject({ sameId: (stored, asked) => stored.trimEnd() === asked.trimEnd() }),
   },
   {
     fault: 'normalized ids',

@@ -39,10 +39,13 @@ function startWorker(): SyncWorker {
   const replies = new SharedArrayBuffer(4)
   const count = new Int32Array(replies)
   const isSource = import.meta.url.endsWith('.ts')
+  // A program given by `node --input-type=module -e …` would hand that flag on, which no file can be started with.
+  const hasInputType = process.execArgv.some((flag) => flag.startsWith('--input-type'))
   const worker = new Worker(new URL(isSource ? './worker.ts' : './sync/worker.js', import.meta.url), {
     workerData: { port: port2, replies },
     transferList: [port2],
     // From its sources it needs the condition that leads to the other packages' sources.
+    ...(hasInputType && { execArgv: [] }),
     ...(isSource && { execArgv: ['--conditions=asherah-source', '--disable-warning=ExperimentalWarning'] }),
   })
   worker.unref()

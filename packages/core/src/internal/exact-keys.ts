@@ -109,6 +109,13 @@ export function createExactKeys(tools: LevelTools): ExactKeys {
     throw missing(key)
   }
 
+  const readStatus = async (key: KeyMeta, call: Call): Promise<KeyStatus> => {
+    const readStart = freshness.now()
+    const row = await readRow(key, false, call)
+    if (row === null) throw missing(key)
+    return statusOf(row, readStart)
+  }
+
   const fly = (cache: KeyCache, key: KeyMeta, cacheKey: string, call: ReadCall = {}): Promise<KeyEntry> =>
     flights.run(flightOf(cache, cacheKey, call), call.signal, (signal) =>
       operations.track(
@@ -145,12 +152,9 @@ export function createExactKeys(tools: LevelTools): ExactKeys {
   return {
     get,
     status: (key, call) =>
-      statusFlights.run(cacheKeyOf(key.keyId, key.created), call.signal, async (signal) => {
-        const readStart = freshness.now()
-        const row = await readRow(key, false, callOf(signal))
-        if (row === null) throw missing(key)
-        return statusOf(row, readStart)
-      }),
+      statusFlights.run(cacheKeyOf(key.keyId, key.created), call.signal, (signal) =>
+        operations.track(readStatus(key, callOf(signal))),
+      ),
     known,
     opened,
     add,

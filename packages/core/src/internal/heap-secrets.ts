@@ -13,11 +13,7 @@ import { offHeapBytes, offHeapCopy } from './bytes.ts'
 export function createHeapSecrets(): SecretFactory {
   const open = new Set<Secret>()
   let closed = false
-  const add = (bytes: Uint8Array<ArrayBuffer>): Secret => {
-    const secret = heapSecret(bytes, () => open.delete(secret))
-    open.add(secret)
-    return secret
-  }
+  const add = (bytes: Uint8Array<ArrayBuffer>): Secret => new HeapSecret(bytes, open)
   return {
     fromBytes(bytes) {
       try {
@@ -46,71 +42,88 @@ function checkLength(length: number): void {
   }
 }
 
-function heapSecret(bytes: Uint8Array<ArrayBuffer>, forget: () => void): Secret {
-  const length = bytes.byteLength
-  let closed = false
-  let users = 0
-  let keyObject: KeyObject | undefined
+/** A class, since there is one for each cached key: its methods are made once. */
+class HeapSecret implements Secret {
+  readonly length: number
+  readonly #bytes: Uint8Array<ArrayBuffer>
+  /** The factory's open secrets. */
+  readonly #open: Set<Secret>
+  #closed = false
+  #users = 0
+  #keyObject: KeyObject | undefined = undefined
 
-  const wipe = (): void => {
-    bytes.fill(0)
-    keyObject = undefined
-    forget()
+  constructor(bytes: Uint8Array<ArrayBuffer>, open: Set<Secret>) {
+    this.length = bytes.byteLength
+    this.#bytes = bytes
+    this.#open = open
+    open.add(this)
   }
-  const enter = (): Uint8Array => {
-    if (closed) throw new ClosedError('the secret is closed')
-    users += 1
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    if (this.#users === 0) this.#wipe()
+  }
+
+  withBytes<T>(action: (bytes: Uint8Array) => T): T {
+    const view = this.#enter()
+    try {
+      const result = action(view)
+      if (isThenable(result)) {
+        result.then(undefined, () => {}) // its failure is not the story: the misuse is
+        throw new InvalidInputError('the action of withBytes must be synchronous: its bytes are wiped when it returns')
+      }
+      return result
+    } finally {
+      this.#leave(view)
+    }
+  }
+
+  async withBytesAsync<T>(action: (bytes: Uint8Array) => Promise<T>): Promise<T> {
+    const view = this.#enter()
+    try {
+      return await action(view)
+    } finally {
+      this.#leave(view)
+    }
+  }
+
+  reader(): Readable {
+    this.#checkOpen()
+    return Readable.from(chunks(this), { objectMode: false })
+  }
+
+  keyObject(): KeyObject {
+    this.#checkOpen()
+    this.#keyObject ??= createSecretKey(this.#bytes)
+    return this.#keyObject
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ClosedError('the secret is closed')
+  }
+
+  #enter(): Uint8Array {
+    this.#checkOpen()
+    this.#users += 1
     // A copy, so that a view kept by the action is wiped when the action ends, and not when the secret is closed.
-    return offHeapCopy(bytes)
-  }
-  const leave = (view: Uint8Array): void => {
-    view.fill(0)
-    users -= 1
-    if (closed && users === 0) wipe()
+    return offHeapCopy(this.#bytes)
   }
 
-  return {
-    length,
-    get closed() {
-      return closed
-    },
-    close() {
-      if (closed) return
-      closed = true
-      if (users === 0) wipe()
-    },
-    withBytes(action) {
-      const view = enter()
-      try {
-        const result = action(view)
-        if (isThenable(result)) {
-          result.then(undefined, () => {}) // its failure is not the story: the misuse is
-          throw new InvalidInputError(
-            'the action of withBytes must be synchronous: its bytes are wiped when it returns',
-          )
-        }
-        return result
-      } finally {
-        leave(view)
-      }
-    },
-    async withBytesAsync(action) {
-      const view = enter()
-      try {
-        return await action(view)
-      } finally {
-        leave(view)
-      }
-    },
-    reader() {
-      if (closed) throw new ClosedError('the secret is closed')
-      return Readable.from(chunks(this), { objectMode: false })
-    },
-    keyObject() {
-      if (closed) throw new ClosedError('the secret is closed')
-      keyObject ??= createSecretKey(bytes)
-      return keyObject
-    },
+  #leave(view: Uint8Array): void {
+    view.fill(0)
+    this.#users -= 1
+    if (this.#closed && this.#users === 0) this.#wipe()
+  }
+
+  #wipe(): void {
+    this.#bytes.fill(0)
+    this.#keyObject = undefined
+    this.#open.delete(this)
   }
 }
 

@@ -26,7 +26,7 @@ export function parseKeywords(text: string): Keywords {
     }
     const keyword = text.slice(at, equals).trim()
     if (keyword === '') throw notAKeyword()
-    const { value, end } = readValue(text, equals + 1, keyword)
+    const { value, end } = readValue(text, equals + 1)
     found.set(keyword, value)
     at = end
   }
@@ -41,7 +41,7 @@ function notAKeyword(): InvalidConfigError {
 
 const CLOSING: Readonly<Record<string, string>> = { '"': '"', "'": "'", '{': '}' }
 
-function readValue(text: string, from: number, keyword: string): { readonly value: string; readonly end: number } {
+function readValue(text: string, from: number): { readonly value: string; readonly end: number } {
   const start = from + (/^\s*/.exec(text.slice(from))?.[0].length ?? 0)
   const closing = CLOSING[text.charAt(start)]
   if (closing === undefined) {
@@ -57,10 +57,9 @@ function readValue(text: string, from: number, keyword: string): { readonly valu
       at += 1
     } else {
       const rest = /^\s*(;|$)/.exec(text.slice(at + 1))
-      if (rest === null)
-        throw new InvalidConfigError(`connectionString: there is text after the quoted value of ${keyword}`)
+      if (rest === null) throw new InvalidConfigError('connectionString: there is text after a quoted value')
       return { value, end: at + 1 + rest[0].length }
     }
   }
-  throw new InvalidConfigError(`connectionString: the quoted value of ${keyword} does not end`)
+  throw new InvalidConfigError('connectionString: a quoted value does not end')
 }

@@ -1,7 +1,7 @@
 import { InvalidConfigError, nearestName } from '@asherah/core/backend'
 import { isPlainText } from '@asherah/sql-shared'
 import { type Keywords, parseKeywords } from './ado.ts'
-import { parseDataSource } from './data-source.ts'
+import { type DataSource, parseDataSource, whereIs } from './data-source.ts'
 import { parseLogin } from './login.ts'
 import type { MssqlTarget } from './target.ts'
 import { isUrl, parseUrl } from './url.ts'
@@ -106,39 +106,54 @@ function fromUrl(text: string, hasCredential: boolean): MssqlTarget {
 
 type Values = ReadonlyMap<string, string>
 
+/** What .NET and JDBC know and this library does not have: safe to name in a message. */
+const UNSUPPORTED: readonly string[] = [
+  'attachdbfilename',
+  'columnencryptionsetting',
+  'contextconnection',
+  'currentlanguage',
+  'enclaveattestationurl',
+  'failoverpartner',
+  'initialfilename',
+  'language',
+  'networklibrary',
+  'servercertificate',
+  'serverspn',
+  'userinstance',
+]
+
 function meaningsOf(keywords: Keywords): Values {
   const values = new Map<string, string>()
+  let position = 0
   for (const [keyword, value] of keywords) {
+    position += 1
     const plain = keyword.toLowerCase().replaceAll(/[\s_]/g, '')
     if (WITHOUT_EFFECT.includes(plain)) continue
     const meaning = Object.hasOwn(MEANINGS, plain) ? MEANINGS[plain] : undefined
-    if (meaning === undefined) {
-      const nearest = nearestName(plain, Object.keys(MEANINGS))
-      const hint = nearest === undefined ? '' : `; the nearest that is: ${nearest}`
-      throw new InvalidConfigError(`connectionString: the keyword ${JSON.stringify(keyword)} is not supported${hint}`)
-    }
+    if (meaning === undefined) throw unknownKeyword(keyword, plain, position)
     values.set(meaning, value)
   }
   return values
 }
 
-function complete(
-  source: { readonly server: string; readonly port?: number; readonly instanceName?: string },
-  values: Values,
-  hasCredential: boolean,
-): MssqlTarget {
+/** Without the word itself, which may be the rest of a password that was not quoted. */
+function unknownKeyword(keyword: string, plain: string, position: number): InvalidConfigError {
+  if (UNSUPPORTED.includes(plain)) return new InvalidConfigError(`connectionString: ${keyword} is not supported`)
+  const nearest = nearestName(plain, Object.keys(MEANINGS))
+  const hint = nearest === undefined ? 'a value with a semicolon must be quoted' : `did you mean ${nearest}?`
+  return new InvalidConfigError(`connectionString: keyword ${position} is not supported: ${hint}`)
+}
+
+function complete(source: DataSource, values: Values, hasCredential: boolean): MssqlTarget {
   const database = values.get('database')
   if (database === undefined || database === '') {
     throw new InvalidConfigError('connectionString: the database (Database, Initial Catalog) is missing')
   }
-  const port = values.get('port')
-  const instance = values.get('instance')
-  const target: MssqlTarget = {
-    ...source,
-    ...(port === undefined ? {} : { port: whole('port', port, 1, 65_535) }),
-    ...(instance === undefined || instance === '' || source.port !== undefined || port !== undefined
-      ? {}
-      : { instanceName: instance }),
+  const portText = values.get('port')
+  const port = portText === undefined ? source.port : whole('port', portText, 1, 65_535)
+  return {
+    server: source.server,
+    ...whereIs(port, values.get('instance') ?? source.instanceName),
     database,
     login: parseLogin(values, hasCredential),
     encrypt: read(values.get('encrypt'), parseEncrypt),
@@ -156,7 +171,6 @@ function complete(
     // 0 is "for ever" there.
     maxLifetimeMs: read(values.get('lifetime')?.replace(/^0$/, ''), (v) => seconds('Connection Lifetime', v)),
   }
-  return target
 }
 
 /** A keyword without a value says nothing. */

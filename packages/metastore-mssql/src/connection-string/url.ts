@@ -1,10 +1,10 @@
 import { InvalidConfigError } from '@asherah/core/backend'
 import { type Keywords, parseKeywords } from './ado.ts'
-import { checkHost, parsePort, whereIs } from './data-source.ts'
+import { checkHost, type DataSource, parsePort, whereIs } from './data-source.ts'
 
 /** A URL's parts, before anything is known about them. */
 export interface UrlParts {
-  readonly source: { readonly server: string; readonly port?: number; readonly instanceName?: string }
+  readonly source: DataSource
   readonly user: string | undefined
   readonly password: string | undefined
   readonly database: string | undefined

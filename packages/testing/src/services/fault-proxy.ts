@@ -156,22 +156,23 @@ export async function startTcpFaultProxy(target: {
   let connections = 0
 
   const pass = (from: Socket, to: Socket, isAnswer: boolean): void => {
-    from.on('data', (chunk) => {
-      switch (fault?.kind) {
-        case 'hang':
-          return
-        case 'reset':
-          return resetConnection(from, to)
-        case 'dropAnswer':
-          if (isAnswer) return resetConnection(from, to)
-          break
-        case 'latency':
-          setTimeout(() => to.write(chunk), fault.ms)
-          return
+    // Whatever the delays, in the order in which it came: also when the fault changes in between.
+    const delayed: (() => void)[] = []
+    const inOrder = (action: () => void): void => {
+      const ms = fault?.kind === 'latency' ? fault.ms : 0
+      if (ms === 0 && delayed.length === 0) {
+        action()
+      } else {
+        delayed.push(action)
+        setTimeout(() => delayed.shift()?.(), ms)
       }
-      to.write(chunk)
+    }
+    from.on('data', (chunk) => {
+      if (fault?.kind === 'hang') return
+      if (fault?.kind === 'reset' || (fault?.kind === 'dropAnswer' && isAnswer)) return resetConnection(from, to)
+      inOrder(() => to.write(chunk))
     })
-    from.on('end', () => to.end())
+    from.on('end', () => inOrder(() => to.end()))
     from.on('error', () => resetConnection(from, to))
   }
 

@@ -7,7 +7,6 @@ const OPTION = {
   instance: 2,
   threadId: 3,
   mars: 4,
-  fedAuthRequired: 6,
   terminator: 0xff,
 } as const
 

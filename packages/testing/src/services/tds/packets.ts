@@ -5,7 +5,6 @@ export const PACKET = {
   tabularResult: 0x04,
   attention: 0x06,
   federatedToken: 0x08,
-  transactionManager: 0x0e,
   login7: 0x10,
   prelogin: 0x12,
 } as const

@@ -110,7 +110,7 @@ export async function createTdsServer(options: TdsServerOptions): Promise<TdsSer
     },
     database: databaseOf,
     run(name, sql) {
-      const session = { database: databaseOf(name), user: 'test', denied: new Set<string>() }
+      const session = { database: databaseOf(name), denied: new Set<string>() }
       return executeSql(session, sql).flatMap(({ rows }) => rows)
     },
     dropConnections() {
@@ -226,7 +226,7 @@ function welcome(home: Home, socket: Socket, isStrict: boolean): void {
       ]),
     )
     channel.packetSize = packetSize
-    const session = { database: found.database, user: known.name, denied: new Set(known.denied ?? []) }
+    const session = { database: found.database, denied: new Set(known.denied ?? []) }
     handler = createRequestHandler(channel, session, faults)
   }
 

@@ -114,8 +114,11 @@ function answerOf(kind: Kind, run: () => readonly Result[]): Buffer {
   try {
     return resultAnswer(kind, run())
   } catch (error) {
-    if (error instanceof SqlError) return errorAnswer(kind, error)
-    throw error
+    // A fault of this server itself must be seen as such, and not as a lost connection.
+    return errorAnswer(
+      kind,
+      error instanceof SqlError ? error : new SqlError(50_000, `this server failed: ${String(error)}`),
+    )
   }
 }
 

@@ -19,11 +19,10 @@ export interface Result {
   readonly count: number | undefined
 }
 
-/** Who runs the statement, and where. */
+/** Where a statement runs, and what it may do there. */
 export interface Session {
   readonly database: Database
-  readonly user: string
-  /** What this user may not do. */
+  /** Permissions that are denied. */
   readonly denied: ReadonlySet<string>
 }
 

@@ -17,7 +17,7 @@ const FUNCTIONS: Readonly<Record<string, SqlFunction>> = {
       const width = operand?.type.kind === 'nvarchar' ? 2 : 1
       return { type: INT, value: BigInt(text.length * width) }
     }),
-  LOWER: ([operand]) => overText(operand, (text) => ({ ...text_(operand), value: text.toLowerCase() })),
+  LOWER: ([operand]) => overText(operand, (text) => ({ ...operand, type: TEXT, value: text.toLowerCase() })),
   ISJSON: ([operand]) => overText(operand, (text) => ({ type: INT, value: isJson(text) ? 1n : 0n })),
   JSON_MODIFY: ([json, path, change]) => overText(json, (text) => modifyJson(text, path?.value, change)),
   OBJECT_ID: ([name], scope) => ({ type: INT, value: scope.objectId(String(name?.value)) }),
@@ -28,10 +28,6 @@ export function callFunction(name: string, operands: readonly Typed[], scope: Sc
   const found = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined
   if (found === undefined) throw new SqlError(195, `this server does not know the function ${name}`)
   return found(operands, scope)
-}
-
-function text_(operand: Typed | undefined): Typed {
-  return operand ?? { type: TEXT, value: null }
 }
 
 function overText(operand: Typed | undefined, action: (text: string) => Typed): Typed {

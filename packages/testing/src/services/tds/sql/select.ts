@@ -64,9 +64,14 @@ function named(table: Table, known: string, row: readonly Value[], outer: Scope)
   }
 }
 
-function ordered({ orderBy }: Select, scopes: readonly Scope[]): readonly Scope[] {
+function ordered({ orderBy, items }: Select, scopes: readonly Scope[]): readonly Scope[] {
   if (orderBy.length === 0) return scopes
-  const keyed = scopes.map((row) => ({ row, keys: orderBy.map(({ expression }) => evaluate(expression, row)) }))
+  // A name alone means the item of that name, if there is one, and not the column.
+  const meant = (e: Expression): Expression => {
+    if (e.kind !== 'column' || e.source !== undefined) return e
+    return items.find(({ name }) => name.toLowerCase() === e.name.toLowerCase())?.expression ?? e
+  }
+  const keyed = scopes.map((row) => ({ row, keys: orderBy.map(({ expression }) => evaluate(meant(expression), row)) }))
   const byKeys = (a: readonly Typed[], b: readonly Typed[]): number => {
     for (const [i, { descending }] of orderBy.entries()) {
       const [x, y] = [a[i], b[i]]

@@ -1,5 +1,3 @@
-import { AbortedError } from '@asherah/core/backend'
-
 /** Why a signal of {@link withDeadline} was aborted. */
 export class DeadlineError extends Error {
   override readonly name = 'TimeoutError'
@@ -42,9 +40,4 @@ export function withDeadline<T>(
       (error: unknown) => settle(() => reject(error)),
     )
   })
-}
-
-/** @throws AbortedError whose cause is the signal's reason. */
-export function checkNotAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new AbortedError('the KMS call was aborted', { cause: signal.reason })
 }
