@@ -25,8 +25,8 @@ for (const name of ['minutes', 'partitions', 'workers'] as const) {
 
 /** As many partitions as the factory remembers uses of keys for: until then its memory grows, and may. */
 const REMEMBERED_KEYS = 66_000
-/** A run is long enough for a slope when its resident set was read this often. */
-const SAMPLES_FOR_SLOPE = 120
+/** A run is long enough for a slope from here on: V8 takes minutes to settle on the size of its heap. */
+const SLOPE_FROM_SECONDS = 540
 const MAX_SLOPE = 1_048_576
 const MAX_LIVE_GROWTH = 4 * 1_048_576
 const MAX_DELAY_MS = 20
@@ -56,7 +56,7 @@ const stats = factory.stats()
 await close()
 const closed = factory.stats()
 
-const slope = result.rss.length >= SAMPLES_FOR_SLOPE ? slopeOf(result.rss) : undefined
+const slope = options.minutes * 60 >= SLOPE_FROM_SECONDS ? slopeOf(result.rss) : undefined
 const { openKeys, lockedBytes } = stats
 const open = openKeys.systemKeys + openKeys.intermediateKeys
 /** Each: what, how much, and whether it is good; undefined: told, not judged. */

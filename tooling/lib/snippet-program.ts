@@ -34,7 +34,10 @@ export function writeSnippets(folder: string, snippets: readonly (Snippet & { do
   })
 }
 
-/** Links all workspace packages, and each one's dependencies, so that a snippet may import a driver that its package uses. */
+/**
+ * Links all workspace packages, and each one's dependencies, so that a snippet may import a driver that its package uses; and
+ * those of interop, which has what only documents use: web frameworks, and the alias `asherah`.
+ */
 function linkModules(modules: string): void {
   const link = (target: string, path: string): void => {
     if (!existsSync(path)) symlinkSync(target, path, 'junction')
@@ -43,7 +46,7 @@ function linkModules(modules: string): void {
     mkdirSync(join(modules, name, '..'), { recursive: true })
     link(dir, join(modules, name))
   }
-  for (const { dir } of workspacePackages()) {
+  for (const dir of [...workspacePackages().map((found) => found.dir), join(workspaceRoot, 'interop')]) {
     const own = join(dir, 'node_modules')
     const entries = existsSync(own) ? readdirSync(own).filter((entry) => !entry.startsWith('.')) : []
     for (const entry of entries) {

@@ -1,27 +1,26 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
+import { type Environment, planOf, readConfigText } from '@asherah/config'
 import { InvalidConfigError } from '@asherah/core'
 import { checkKnownOptions } from '@asherah/core/backend'
 import { fileError, formatPlace, hasCode } from './errors.ts'
 import { scanJsonObject } from './formats/json-members.ts'
-import { createSettings, type Settings, settingNames } from './settings.ts'
-
-/** A config file's settings, with its relative paths made relative to its own folder. */
-export interface ConfigFile {
-  readonly path: string
-  readonly values: Readonly<Record<string, unknown>>
-}
+import { type ConfigFile, createSettings, type Settings, settingNames } from './settings.ts'
 
 /** Read when it is in the working folder and no other file is named. */
 const defaultConfigFile = 'asherah.config.json'
 
 /**
- * Reads a config file: a JSON object of settings.
+ * Reads a config file: a JSON object of settings, or, if it has a service name, a config of `@asherah/config`.
  *
  * @param path The file named by `--config` or `ASHERAH_CONFIG`; undefined: {@link defaultConfigFile}, if it is there.
  * @throws InvalidConfigError for bad JSON, an unknown key (naming the nearest), or a master key.
  */
-export async function readConfigFile(path: string | undefined, folder = ''): Promise<ConfigFile | undefined> {
+export async function readConfigFile(
+  path: string | undefined,
+  folder = '',
+  env: Environment = {},
+): Promise<ConfigFile | undefined> {
   const file = path ?? join(folder, defaultConfigFile)
   let text: string
   try {
@@ -32,6 +31,7 @@ export async function readConfigFile(path: string | undefined, folder = ''): Pro
   }
   const label = `'${file}'`
   const values = parseConfig(text, label)
+  if ('serviceName' in values || 'ServiceName' in values) return { path: file, ...libraryConfig(text, env, label) }
   for (const name of Object.keys(values)) {
     if (/^master[-_]?key([-_]?hex)?$/i.test(name)) {
       throw new InvalidConfigError(
@@ -49,8 +49,16 @@ export async function loadSettings(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Settings> {
   const { config } = flags
-  const file = await readConfigFile(typeof config === 'string' ? config : env.ASHERAH_CONFIG)
+  const file = await readConfigFile(typeof config === 'string' ? config : env.ASHERAH_CONFIG, '', env)
   return createSettings({ flags, env, file })
+}
+
+/** The settings that a program's own config has as well. */
+function libraryConfig(text: string, env: Environment, label: string): Pick<ConfigFile, 'values' | 'library'> {
+  const library = planOf(readConfigText(text, env, label))
+  const { service, product, policy } = library
+  const expireAfter = policy.expireAfterMs === undefined ? {} : { expireAfter: `${policy.expireAfterMs / 1_000}s` }
+  return { values: { service, product, ...expireAfter }, library }
 }
 
 function parseConfig(text: string, label: string): Readonly<Record<string, unknown>> {

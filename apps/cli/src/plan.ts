@@ -5,7 +5,7 @@ import { createFileDecryptor, createFileEncryptor, createRecordEncryptor, maxChu
 import type { Cipher, Codec, Direction, FormatName, PartitionSource } from './formats/format.ts'
 import { createJsonlCodec } from './formats/jsonl.ts'
 import type { RunOptions } from './io/journal.ts'
-import { metastorePlace } from './keys/metastore-url.ts'
+import { chosenMetastore, type MetastorePlace } from './keys/metastore-url.ts'
 import { parseDuration, parseSize, type Settings } from './settings.ts'
 
 /** What a run does, all options checked. */
@@ -14,8 +14,7 @@ export interface Plan {
   readonly format: FormatName
   readonly service: string
   readonly product: string
-  /** A URL. */
-  readonly metastore: string
+  readonly metastore: MetastorePlace
   readonly expireAfterMs: number | undefined
   readonly fields: readonly string[]
   readonly partition: PartitionSource
@@ -62,7 +61,7 @@ export function createPlan(direction: Direction, settings: Settings, inputPath: 
     format,
     service: settings.required('service'),
     product: settings.required('product'),
-    metastore: settings.required('metastore'),
+    metastore: chosenMetastore(settings),
     expireAfterMs: expireAfter === undefined ? undefined : parseDuration(expireAfter),
     fields,
     partition,
@@ -96,7 +95,7 @@ export function runOptions(plan: Plan): RunOptions {
     service: plan.service,
     product: plan.product,
     // The journal keeps this: no password.
-    metastore: metastorePlace(plan.metastore).label,
+    metastore: plan.metastore.label,
     field: plan.fields.join(','),
     [partition.kind === 'field' ? 'partition field' : 'partition']:
       partition.kind === 'field' ? partition.field : partition.partition,

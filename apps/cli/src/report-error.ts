@@ -7,7 +7,7 @@ const hints: Readonly<Record<string, string>> = {
   ERR_ASHERAH_WRONG_PARTITION: 'check the partition, --service and --product',
   ERR_ASHERAH_KEY_NOT_FOUND: 'check --metastore, --service and --product',
   ERR_ASHERAH_DECRYPTION_FAILED: 'the data or a key was altered',
-  ERR_ASHERAH_KMS: 'check that the master key is the one that this metastore was made with',
+  ERR_ASHERAH_KMS: 'check --kms, and that the master key is the one that this metastore was made with',
   ERR_ASHERAH_FUTURE_KEY: "check this machine's clock",
 }
 

@@ -1,3 +1,4 @@
+import type { Plan } from '@asherah/config'
 import { InvalidConfigError } from '@asherah/core'
 
 /** How one setting is given: its name in a config file, its flag and its variable. */
@@ -11,6 +12,7 @@ export const settingSpecs = {
   service: { flag: '--service', env: 'ASHERAH_SERVICE' },
   product: { flag: '--product', env: 'ASHERAH_PRODUCT' },
   metastore: { flag: '--metastore', env: 'ASHERAH_METASTORE' },
+  kms: { flag: '--kms', env: 'ASHERAH_KMS' },
   masterKeyFile: { flag: '--master-key-file', env: 'ASHERAH_MASTER_KEY_FILE' },
   field: { flag: '--field', env: 'ASHERAH_FIELD' },
   partitionField: { flag: '--partition-field', env: 'ASHERAH_PARTITION_FIELD' },
@@ -49,6 +51,8 @@ export interface Given {
 export interface Settings {
   /** The path of the config file, if there is one. */
   readonly configFile: string | undefined
+  /** Where the config file is a config of `@asherah/config`: the metastore and the KMS that count if no setting names one. */
+  readonly library: Plan | undefined
   /** Where a setting comes from; undefined when nobody gives it. */
   given(name: SettingName): Given | undefined
   /** @throws InvalidConfigError when it is not non-empty text, or not one of `allowed`. */
@@ -64,7 +68,14 @@ export interface Settings {
 export interface SettingSources {
   readonly flags: Readonly<Record<string, unknown>>
   readonly env: Readonly<Record<string, string | undefined>>
-  readonly file: { readonly path: string; readonly values: Readonly<Record<string, unknown>> } | undefined
+  readonly file: ConfigFile | undefined
+}
+
+/** A config file's settings, with its relative paths made relative to its own folder. */
+export interface ConfigFile {
+  readonly path: string
+  readonly values: Readonly<Record<string, unknown>>
+  readonly library?: Plan
 }
 
 /** Merges the sources; a value is checked when it is asked for. */
@@ -85,6 +96,7 @@ export function createSettings(sources: SettingSources): Settings {
   }
   return {
     configFile: sources.file?.path,
+    library: sources.file?.library,
     given,
     text,
     required(name) {

@@ -38,11 +38,11 @@ describeService('keys repair, over moto', await startMoto(), ({ url, credentials
     const clockBack = vi.spyOn(Date, 'now').mockReturnValue(Date.now() - 120_000)
     const record = await factoryOf(arns[0]).getSession('acme').encrypt(Buffer.from('secret'))
     clockBack.mockRestore()
-    const map = regions.flatMap((region, i) => ['--region-map', `${region}=${arns[i]}`])
     const repair = (...more: readonly string[]) =>
-      runCli(['keys', 'repair', ...map, '--preferred-region', regions[0], ...more], {
+      runCli(['keys', 'repair', ...more], {
         cwd,
         env: {
+          ASHERAH_KMS: `aws-kms://${arns.join(',')}`,
           ASHERAH_METASTORE: 'sqlite://keys.db',
           ASHERAH_SERVICE: 'crm',
           ASHERAH_PRODUCT: 'shop',
@@ -91,18 +91,17 @@ describeService('keys repair, over moto', await startMoto(), ({ url, credentials
   })
 
   test('a region that cannot be reached: no row is made', async () => {
-    const { metastore, repair, systemKeys } = await setting()
+    const { arns, metastore, repair, systemKeys } = await setting()
     const gone = 'arn:aws:kms:ap-south-1:123456789012:key/00000000-0000-0000-0000-000000000000'
-    const result = await repair('--region-map', `ap-south-1=${gone}`)
-    expect(result.code).not.toBe(0)
+    const result = await repair('--kms', `aws-kms://${[...arns, gone].join(',')}`)
+    expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining('2 of 3 regions') })
     expect(await systemKeys()).toHaveLength(1)
     await metastore.close()
   })
 
   test.each([
-    [['--region-map', 'us-west-2'], 'must be REGION=ARN'],
-    [['--region-map', `us-west-2=x`], 'names us-west-2 twice'],
-    [['--preferred-region', 'mars'], 'preferredRegion must be one of'],
+    [['--kms', 'static'], 'keys repair is for AWS regions'],
+    [['--kms', 'aws-kms://x,y'], 'several keys must be ARNs'],
     [['--service', 'other'], "has no system key '_SK_other_shop'"],
   ])('%j: refused', async (more, message) => {
     const { metastore, repair } = await setting()

@@ -74,4 +74,5 @@ const none = { hasSubscribers: false, publish() {} }
 export const channels = { cache: none, key: none, warning: none, trace: {} }
 export const isTraced = () => false
 export const trace = (_channel, _context, call) => call()
+export const traceNow = trace
 `

@@ -38,6 +38,10 @@ describe('D-125 every kind in the docs can be made', () => {
         sqlMetastoreDbType: 'postgres',
       },
     ],
+    [
+      'oracle',
+      { metastore: 'rdbms', connectionString: 'u/p@db.example:1521/svc', sqlMetastoreDbType: 'oracle', poolMaxOpen: 3 },
+    ],
     ['mssql', { metastore: 'rdbms', connectionString: 'sqlserver://u:p@db.example:1433;database=d' }],
     [
       'mssql by ADO text',

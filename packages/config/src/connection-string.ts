@@ -64,9 +64,17 @@ export function sqlitePath(text: string): string {
 
 function formFor(database: Database, text: string, scheme: string | undefined): string {
   if (database === 'sqlite') return sqlitePath(text)
-  if (scheme !== undefined || (database !== 'mysql' && database !== 'postgres')) return text
+  if (scheme !== undefined || database === 'mssql') return text
+  if (database === 'oracle') return oracleUrl(text)
   if (ADO.test(text)) return urlOf(database, parseAdoText(text))
   return isGoDsn(text) || LIBPQ.test(text) ? text : `${database}://${text}`
+}
+
+/** Of `user/password@host:1521/service`, as Oracle's own tools take it. */
+function oracleUrl(text: string): string {
+  const [, user, password, place] = /^([^/@]+)\/(.*)@([^@]+)$/s.exec(text) ?? []
+  if (user === undefined || password === undefined) return `oracle://${text}`
+  return `oracle://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${place}`
 }
 
 /** What a text without a scheme is by its form alone. */

@@ -19,7 +19,8 @@ describe('routeConnectionString', () => {
     ['mssql://h/d', 'sqlserver', 'mssql', 'mssql://h/d'],
     ['Server=h;Database=d;User ID=u;Password=p;', undefined, 'mssql', 'Server=h;Database=d;User ID=u;Password=p;'],
     ['oracle://u:p@h:1521/s', undefined, 'oracle', 'oracle://u:p@h:1521/s'],
-    ['u/p@h:1521/s', 'oracle', 'oracle', 'u/p@h:1521/s'],
+    ['u/p@:w@h:1521/s', 'oracle', 'oracle', 'oracle://u:p%40%3Aw@h:1521/s'],
+    ['h:1521/s', 'oracle', 'oracle', 'oracle://h:1521/s'],
     ['sqlite:///var/keys.db', undefined, 'sqlite', '/var/keys.db'],
     ['keys.db', 'sqlite', 'sqlite', 'keys.db'],
   ])('%s with %s is %s', (text, kind, database, connectionString) => {

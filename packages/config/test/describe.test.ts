@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { configJsonSchema, configKeys, configMarkdown, configTypes } from '@asherah/config'
+import { configKeys } from '@asherah/config'
 import { expect, it } from 'vitest'
+import { configJsonSchema, configMarkdown, configTypes } from '../src/describe.ts'
 
 const root = new URL('../', import.meta.url)
 const remake = 'run: node --conditions=asherah-source packages/config/scripts/generate.ts, then biome'

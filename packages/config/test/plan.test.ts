@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { planOf, readConfigObject } from '@asherah/config'
 import { describe, expect, it } from 'vitest'
 
@@ -59,6 +62,18 @@ describe('planOf', () => {
     })
     const approle = { ...vault, VaultAuthMethod: 'approle', VaultApproleRoleId: 'r', VaultApproleSecretId: 'x' }
     expect(plan(approle, env).kms.options.auth).toEqual({ method: 'approle', roleId: 'r', secretId: 'x' })
+  })
+
+  it('reads the PEM files of a Vault login, and names the key whose file cannot be read', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'asherah-pem-'))
+    const cert = join(folder, 'cert.pem')
+    const key = '-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----'
+    writeFileSync(cert, 'a certificate')
+    const login = { ...vault, VaultAuthMethod: 'cert', VaultClientCert: cert, VaultClientKey: key }
+    expect(plan(login).kms.options.auth).toEqual({ method: 'cert', cert: 'a certificate', key })
+    expect(JSON.stringify(readConfigObject(login, {}))).not.toContain('hunter2')
+    expect(() => plan({ ...login, VaultClientCert: join(folder, 'none.pem') })).toThrow('VaultClientCert is the path')
+    rmSync(folder, { recursive: true })
   })
 
   it('D-045 takes the one region of a map as the preferred one, every time', () => {

@@ -1,4 +1,5 @@
 import {
+  AsherahError,
   ClosedError,
   channels,
   checkNotAborted,
@@ -70,13 +71,13 @@ export function createAwsKms(options: AwsKmsOptions): AwsKms {
   const run = async <T>(signal: AbortSignal | undefined, work: Work<T>, discard?: (late: T) => void): Promise<T> => {
     if (closed) throw new ClosedError('the AWS KMS is closed')
     checkNotAborted(signal)
-    const keys = await regionalKeys()
     const errors: unknown[] = []
+    const whole = async (inner: AbortSignal) => work(await regionalKeys(), inner, errors)
     try {
-      return await withDeadline(settings.timeoutMs, signal, (inner) => work(keys, inner, errors), discard)
+      return await withDeadline(settings.timeoutMs, signal, whole, discard)
     } catch (cause) {
       checkNotAborted(signal)
-      if (cause instanceof KmsError) throw cause
+      if (cause instanceof AsherahError) throw cause
       throw new KmsError(`AWS KMS: ${cause instanceof Error ? cause.message : 'failed'}`, {
         cause,
         errors: [...errors, cause],
@@ -104,8 +105,8 @@ export function createAwsKms(options: AwsKmsOptions): AwsKms {
     },
     async missingRegions(encryptedKey) {
       const { keks } = parseEnvelope(encryptedKey)
-      const missing = (await regionalKeys()).filter((key) => !keks.some((kek) => key.isOwn(kek)))
-      return missing.map((key) => key.region)
+      const missing = async (keys: readonly RegionalKey[]) => keys.filter((key) => !keks.some((kek) => key.isOwn(kek)))
+      return (await run(undefined, missing)).map((key) => key.region)
     },
     close,
     [Symbol.dispose]: close,

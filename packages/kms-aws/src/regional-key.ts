@@ -2,7 +2,7 @@ import { DeadlineError, InvalidConfigError, KmsError, offHeapCopy, withDeadline 
 import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms'
 import { parseKeyArn } from './arn.ts'
 import { type Breaker, createBreaker } from './breaker.ts'
-import { classify, nameOf } from './classify.ts'
+import { classify, nameOf, withoutAnswer } from './classify.ts'
 import { type KmsClientLike, openClient } from './client.ts'
 import type { RegionalKek } from './envelope.ts'
 import type { ConfiguredKey, Settings } from './options.ts'
@@ -17,7 +17,7 @@ export interface RegionalKey {
   isOwn(kek: RegionalKek): boolean
   generateDataKey(signal: AbortSignal): Promise<{ readonly dataKey: Uint8Array; readonly kek: RegionalKek }>
   encrypt(dataKey: Uint8Array, signal: AbortSignal): Promise<RegionalKek>
-  /** @returns the data key, under the key that the KEK names if it is a former one of this region, else the region's. */
+  /** @returns the data key, under the key that the KEK names; if it names none of this region's, under whichever fits. */
   decrypt(kek: RegionalKek, signal: AbortSignal): Promise<Uint8Array>
   /** Ends the client, if it was made here. */
   close(): void
@@ -29,6 +29,7 @@ const DATA_KEY_BYTES = 32
 export async function createRegionalKey(configured: ConfiguredKey, settings: Settings): Promise<RegionalKey> {
   const { keyId, formerKeyIds } = configured
   const ownArn = parseKeyArn(keyId)
+  const isAlias = ownArn?.isAlias ?? keyId.startsWith('alias/')
   const { client, close } = openClient(configured.client, configured.region, settings)
   const region = configured.region ?? (await regionOf(client, close))
   const breaker = createBreaker(settings.breaker)
@@ -62,18 +63,29 @@ export async function createRegionalKey(configured: ConfiguredKey, settings: Set
         if (outcome === 'transient') breaker.failed()
         publish(outcome, nameOf(cause))
       }
-      throw new KmsError(`${region}: ${operation} failed (${nameOf(cause)})`, { cause })
+      throw new KmsError(`${region}: ${operation} failed (${nameOf(cause)})`, { cause: withoutAnswer(cause) })
     }
+  }
+
+  const decryptWith = async (KeyId: string, blob: Uint8Array, signal: AbortSignal): Promise<Uint8Array> => {
+    const command = new DecryptCommand({ KeyId, CiphertextBlob: blob })
+    const output = await call(
+      'Decrypt',
+      signal,
+      (abortSignal) => client.send(command, { abortSignal }),
+      ({ Plaintext }) => Plaintext?.fill(0),
+    )
+    return takeDataKey(region, output.Plaintext)
   }
 
   return {
     region,
-    multiRegionId: ownArn?.multiRegionId,
+    multiRegionId: ownArn === undefined && keyId.startsWith('mrk-') ? keyId : ownArn?.multiRegionId,
     breaker,
     isOwn(kek) {
       if (kek.region !== region) return false
-      if (kek.arn === undefined || ownArn === undefined || ownArn.isAlias) return true
-      return kek.arn === keyId || formerKeyIds.includes(kek.arn)
+      if (kek.arn === undefined || isAlias) return true
+      return kek.arn === keyId || kek.arn.endsWith(`:key/${keyId}`) || formerKeyIds.includes(kek.arn)
     },
     async generateDataKey(signal) {
       const command = new GenerateDataKeyCommand({ KeyId: keyId, KeySpec: 'AES_256' })
@@ -96,34 +108,34 @@ export async function createRegionalKey(configured: ConfiguredKey, settings: Set
       return kekOf(region, keyId, await call('Encrypt', signal, (abortSignal) => client.send(command, { abortSignal })))
     },
     async decrypt({ arn, encryptedKek }, signal) {
-      const KeyId = arn !== undefined && formerKeyIds.includes(arn) ? arn : keyId
-      const command = new DecryptCommand({ KeyId, CiphertextBlob: encryptedKek })
-      const output = await call(
-        'Decrypt',
-        signal,
-        (abortSignal) => client.send(command, { abortSignal }),
-        ({ Plaintext }) => Plaintext?.fill(0),
-      )
-      return takeDataKey(region, output.Plaintext)
+      const own = [keyId, ...formerKeyIds]
+      const ids = own.some((id) => id === arn) ? own.filter((id) => id === arn) : own
+      const last = ids.pop() ?? keyId
+      // Which of ours is behind no ARN, or an alias's, only KMS knows: it says so when it is another.
+      for (const id of ids) {
+        try {
+          return await decryptWith(id, encryptedKek, signal)
+        } catch (error) {
+          if (!(error instanceof KmsError) || nameOf(error.cause) !== 'IncorrectKeyException') throw error
+        }
+      }
+      return decryptWith(last, encryptedKek, signal)
     },
     close,
   }
 }
 
 async function regionOf(client: KmsClientLike, close: () => void): Promise<string> {
+  let cause: unknown
   try {
     const region = await client.config?.region()
     if (region !== undefined && region !== '') return region
-  } catch (cause) {
-    close()
-    throw noRegion({ cause })
+  } catch (error) {
+    cause = error
   }
-  throw noRegion()
-}
-
-function noRegion(options?: ErrorOptions): InvalidConfigError {
+  close()
   const ways = 'give an ARN as keyId, or the option region, or set AWS_REGION'
-  return new InvalidConfigError(`nothing says in which region the KMS key is: ${ways}`, options)
+  throw new InvalidConfigError(`nothing says in which region the KMS key is: ${ways}`, { cause })
 }
 
 /** The SDK's bytes may be a slice of a shared pool: they are copied, and wiped there. */

@@ -2,6 +2,7 @@ import { channels } from '@asherah/core/backend'
 import { type AwsKmsRegionsOptions, createAwsKms, type KmsRegionEvent, kmsRegionChannel } from '@asherah/kms-aws'
 import { kmsConformance } from '@asherah/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { classify } from '../src/classify.ts'
 import { awsError, createFakeKms, type FakeKms } from './fake-kms.ts'
 
 const REGIONS = ['us-west-2', 'us-east-1', 'eu-west-1']
@@ -204,6 +205,33 @@ describe('slow regions', () => {
     await expect(kms.encryptKey(systemKey)).rejects.toMatchObject({ code, message: 'AWS KMS: no answer in 100 ms' })
   })
 
+  test('D-076 a client that never says its region: the call rejects at the deadline, or with its signal', async () => {
+    const client = { ...fake.client('us-west-2'), config: { region: () => new Promise<never>(() => {}) } }
+    const kms = createAwsKms({ keyId: 'alias/key', client, timeoutMs: 50 })
+    await expect(kms.encryptKey(systemKey)).rejects.toMatchObject({ code, message: 'AWS KMS: no answer in 50 ms' })
+    const patient = createAwsKms({ keyId: 'alias/key', client })
+    const signal = AbortSignal.timeout(10)
+    await expect(patient.encryptKey(systemKey, { signal })).rejects.toMatchObject({ code: 'ERR_ASHERAH_ABORTED' })
+  })
+
+  test('regions encrypt at once: a slow one does not hold up the start of the others', async () => {
+    let encrypting = 0
+    let most = 0
+    const clients = fake.clients(...REGIONS)
+    for (const region of ['us-east-1', 'eu-west-1']) {
+      const { send } = fake.client(region)
+      const counted: typeof send = async (...args: unknown[]) => {
+        most = Math.max(most, ++encrypting)
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        encrypting -= 1
+        return Reflect.apply(send, undefined, args)
+      }
+      clients[region] = { send: counted }
+    }
+    expect(regionsOf(await createKms({ clients }).encryptKey(systemKey))).toEqual(REGIONS)
+    expect(most).toBe(2)
+  })
+
   test("an abort rejects at once with the signal's reason, and no other region is asked", async () => {
     fake.fault = () => 'hang'
     const controller = new AbortController()
@@ -239,6 +267,35 @@ describe('events', () => {
     ])
     expect(events.every(({ durationMs }) => durationMs >= 0)).toBe(true)
   })
+})
+
+test.each<[string, number | undefined, KmsRegionEvent['outcome']]>([
+  ['AccessDeniedException', 400, 'terminal'],
+  ['DisabledException', 400, 'terminal'],
+  ['KMSInvalidStateException', 400, 'terminal'],
+  ['KMSInvalidStateException', 409, 'terminal'],
+  ['IncorrectKeyException', 400, 'terminal'],
+  ['InvalidCiphertextException', 400, 'terminal'],
+  ['InvalidKeyUsageException', 400, 'terminal'],
+  ['InvalidGrantTokenException', 400, 'terminal'],
+  ['NotFoundException', 400, 'terminal'],
+  ['ExpiredTokenException', 400, 'terminal'],
+  ['UnrecognizedClientException', 400, 'terminal'],
+  ['InvalidSignatureException', 400, 'terminal'],
+  ['CredentialsProviderError', undefined, 'terminal'],
+  ['KeyUnavailableException', 500, 'transient'],
+  ['KMSInternalException', 500, 'transient'],
+  ['DependencyTimeoutException', 503, 'transient'],
+  ['ThrottlingException', 400, 'transient'],
+  ['LimitExceededException', 400, 'transient'],
+  ['RequestLimitExceeded', 400, 'transient'],
+  ['RequestTimeout', 400, 'transient'],
+  ['RequestTimeoutException', 408, 'transient'],
+  ['anything', 408, 'transient'],
+  ['anything', 429, 'transient'],
+  ['TimeoutError', undefined, 'transient'],
+])('D-075 %s, status %s, is %s', (name, status, outcome) => {
+  expect(classify(awsError(name, status ?? 0))).toBe(outcome)
 })
 
 describe('which key', () => {
@@ -281,6 +338,23 @@ describe('which key', () => {
     expect(parsed(await kms.encryptKey(systemKey)).kmsKeks).toMatchObject([{ arn: next['us-west-2'] }])
   })
 
+  test.each<[string, (envelope: string) => string]>([
+    ['no ARN', (envelope) => envelope.replaceAll(/"arn":"[^"]*",/g, '')],
+    ['the ARN of an alias', (envelope) => envelope.replaceAll(/:key\/[^"]*"/g, ':alias/key"')],
+  ])('a former key opens an entry that has %s', async (_, altered) => {
+    const envelope = Buffer.from(altered(Buffer.from(await createKms().encryptKey(systemKey)).toString()))
+    const kms = createAwsKms({
+      regionMap: { 'us-west-2': fake.createKey('us-west-2') },
+      clients: fake.clients('us-west-2'),
+      formerKeys: { 'us-west-2': [fake.createKey('us-west-2'), regionMap['us-west-2'] ?? ''] },
+    })
+    expect(await kms.decryptKey(envelope)).toEqual(systemKey)
+    fake.calls.length = 0
+    fake.fault = () => awsError('AccessDeniedException')
+    await expect(kms.decryptKey(envelope)).rejects.toMatchObject({ code, errors: { length: 1 } })
+    expect(fake.log()).toEqual(['Decrypt us-west-2'])
+  })
+
   test('missingRegions: an entry under a key that the region no longer has does not count', async () => {
     const envelope = await createKms().encryptKey(systemKey)
     const regionsOfNext = { ...regionMap, 'us-east-1': fake.createKey('us-east-1') }
@@ -288,6 +362,8 @@ describe('which key', () => {
     expect(await createKms({ regionMap: regionsOfNext }).missingRegions(envelope)).toEqual(['us-east-1'])
     const formerKeys = { 'us-east-1': [regionMap['us-east-1'] ?? ''] }
     expect(await createKms({ regionMap: regionsOfNext, formerKeys }).missingRegions(envelope)).toEqual([])
+    const bareIds = { ...regionMap, 'us-east-1': regionsOfNext['us-east-1'].split('/')[1] ?? '' }
+    expect(await createKms({ regionMap: bareIds }).missingRegions(envelope)).toEqual(['us-east-1'])
     // What is behind an alias, or where an entry has no ARN, nobody can tell without KMS.
     expect(await createKms({ regionMap: { ...regionMap, 'us-east-1': 'alias/key' } }).missingRegions(envelope)).toEqual(
       [],
@@ -298,6 +374,19 @@ describe('which key', () => {
         .replaceAll(/"arn":"[^"]*",/g, ''),
     )
     expect(await createKms({ regionMap: regionsOfNext }).missingRegions(withoutArns)).toEqual([])
+  })
+
+  test('a multi-region key given by its bare id is known as one', async () => {
+    const primary = fake.createKey('us-west-2', 'mrk-1234')
+    const replica = fake.createKey('eu-west-1', 'mrk-1234')
+    const envelope = await createAwsKms({ keyId: primary, client: fake.client('us-west-2') }).encryptKey(systemKey)
+    const client = fake.client('eu-west-1')
+    const send: typeof client.send = (command: { input: { KeyId?: string | undefined } }, ...rest: unknown[]) => {
+      command.input.KeyId = replica
+      return Reflect.apply(client.send, client, [command, ...rest])
+    }
+    const kms = createAwsKms({ regionMap: { 'eu-west-1': 'mrk-1234' }, clients: { 'eu-west-1': { send } } })
+    expect(await kms.decryptKey(envelope)).toEqual(systemKey)
   })
 
   test('an envelope without this region opens by a replica of the multi-region key that made another KEK', async () => {
@@ -326,5 +415,6 @@ test('close: later calls throw ClosedError; what was given is not destroyed', as
   kms[Symbol.dispose]()
   expect(kms.closed).toBe(true)
   await expect(kms.decryptKey(envelope)).rejects.toMatchObject({ code: 'ERR_ASHERAH_CLOSED' })
+  await expect(kms.missingRegions(envelope)).rejects.toMatchObject({ code: 'ERR_ASHERAH_CLOSED' })
   expect(await createKms().decryptKey(envelope)).toEqual(systemKey)
 })

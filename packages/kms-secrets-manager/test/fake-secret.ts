@@ -1,4 +1,4 @@
-import type { SecretsManagerClientLike } from '@asherah/kms-secrets-manager'
+import type { SecretsManagerClientLike, SendOptions } from '@asherah/kms-secrets-manager'
 import { GetSecretValueCommand, ListSecretVersionIdsCommand } from '@aws-sdk/client-secrets-manager'
 
 /** The value of one version. */
@@ -11,7 +11,8 @@ export interface FakeSecret {
   readonly calls: string[]
   /** The SecretBinary of each answer, to see that it is wiped. */
   readonly handedOut: Uint8Array[]
-  fault: (call: string) => Error | 'hang' | undefined
+  /** `late` answers after the signal was aborted. */
+  fault: (call: string) => Error | 'hang' | 'late' | undefined
   /** Makes a version and the current one of it. */
   rotate(value: Value): void
 }
@@ -23,13 +24,15 @@ export function createFakeSecret(first: Value): FakeSecret {
     handedOut: [],
     fault: () => undefined,
     rotate: (value) => void versions.push(value),
-    client: { send: (command: unknown) => send(command) },
+    client: {
+      send: (command: unknown, options?: SendOptions) => send(command, options),
+    },
   }
 
-  async function send(command: unknown) {
+  async function send(command: unknown, options?: SendOptions) {
     if (command instanceof GetSecretValueCommand) {
       const { VersionId, VersionStage } = command.input
-      await arrive(`get ${VersionId ?? VersionStage}`)
+      await arrive(`get ${VersionId ?? VersionStage}`, options)
       const index = VersionId === undefined ? versions.length - 1 : Number(VersionId.slice(1))
       const value = versions[index]
       if (value === undefined) throw new Error('no such version')
@@ -38,7 +41,7 @@ export function createFakeSecret(first: Value): FakeSecret {
       return { $metadata: {}, VersionId: `v${index}`, ...answer }
     }
     if (command instanceof ListSecretVersionIdsCommand) {
-      await arrive('list')
+      await arrive('list', options)
       // Two to a page.
       const from = Number(command.input.NextToken ?? 0)
       const page = versions
@@ -49,11 +52,12 @@ export function createFakeSecret(first: Value): FakeSecret {
     throw new Error('a call that the package should not make')
   }
 
-  async function arrive(call: string): Promise<void> {
+  async function arrive(call: string, options?: SendOptions): Promise<void> {
     fake.calls.push(call)
     const fault = fake.fault(call)
     if (fault instanceof Error) throw fault
     if (fault === 'hang') await new Promise(() => {})
+    if (fault === 'late') await new Promise((resolve) => options?.abortSignal?.addEventListener('abort', resolve))
   }
   return fake
 }

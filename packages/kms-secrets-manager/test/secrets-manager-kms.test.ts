@@ -201,6 +201,48 @@ describe('failures', () => {
     await expect(other).rejects.toMatchObject({ code, message: expect.stringContaining('no answer in 100 ms') })
   })
 
+  test('a search that failed is not taken for one that found nothing, while it is not repeated', async () => {
+    const old = await createKms().encryptKey(systemKey)
+    fake.rotate(newValue())
+    const kms = createKms()
+    fake.fault = (call) => (call === 'list' ? new Error('down') : undefined)
+    for (let i = 0; i < 3; i++) {
+      await expect(kms.decryptKey(old)).rejects.toMatchObject({
+        code,
+        message: 'not every version of the secret can be read',
+      })
+    }
+    expect(fake.calls.filter((call) => call === 'list')).toHaveLength(1)
+  })
+
+  test('D-100 an answer after the deadline is wiped', async () => {
+    const kms = createKms({ timeoutMs: 30 })
+    fake.fault = () => 'late'
+    await expect(kms.encryptKey(systemKey)).rejects.toMatchObject({ code })
+    await vi.waitFor(() => expect(fake.handedOut).toHaveLength(1))
+    await vi.waitFor(() => expect(fake.handedOut[0]?.every((byte) => byte === 0)).toBe(true))
+  })
+
+  test('D-100 a key that is opened after its caller has gone is wiped', async () => {
+    const kms = createKms()
+    const wrapped = await kms.encryptKey(systemKey)
+    fake.rotate(newValue())
+    const other = createKms()
+    const opened: unknown[] = []
+    const open = crypto.openAes256Gcm
+    vi.spyOn(crypto, 'openAes256Gcm').mockImplementation((blob, key) => {
+      const plaintext = open(blob, key)
+      opened.push(plaintext)
+      return plaintext
+    })
+    fake.fault = (call) => (call === 'list' ? gate : undefined)
+    const controller = new AbortController()
+    const call = other.decryptKey(wrapped, { signal: controller.signal })
+    await vi.waitFor(() => expect(fake.calls).toContain('list'))
+    controller.abort('gone')
+    await expect(call).rejects.toMatchObject({ code: 'ERR_ASHERAH_ABORTED', cause: 'gone' })
+  })
+
   test('closed: ClosedError, also while a read is under way', async () => {
     const kms = createKms()
     const call = kms.encryptKey(systemKey)

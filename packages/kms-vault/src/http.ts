@@ -1,5 +1,5 @@
 import { KmsError, withDeadline } from '@asherah/core/backend'
-import { type Dispatcher, request } from 'undici'
+import { type Dispatcher, errors, request } from 'undici'
 
 /** One request to Vault. */
 export interface VaultCall {
@@ -122,9 +122,9 @@ async function readBounded(body: AsyncIterable<unknown>): Promise<Uint8Array> {
 function detailOf(bytes: Uint8Array): string {
   try {
     const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-    const errors: unknown = Reflect.get(Object(json), 'errors')
-    if (Array.isArray(errors) && errors.length > 0)
-      return `: ${printable(errors.join('; ')).slice(0, MAX_DETAIL_CHARS)}`
+    const words: unknown = Reflect.get(Object(json), 'errors')
+    if (Array.isArray(words) && words.length > 0)
+      return `: ${printable(words.join('; ')).slice(0, MAX_DETAIL_CHARS)}`
     return ''
   } catch {
     return bytes.byteLength === 0 ? '' : ` and ${bytes.byteLength} bytes that are not Vault's`
@@ -137,8 +137,11 @@ function printable(text: string): string {
 }
 
 function unreachable(cause: unknown): KmsError {
-  const why = cause instanceof Error ? ('code' in cause ? String(cause.code) : cause.message) : 'failed'
-  return new KmsError(`Vault cannot be reached (${why})`, { cause })
+  const code: unknown = cause instanceof Error ? Reflect.get(cause, 'code') : undefined
+  const why = typeof code === 'string' ? code : cause instanceof Error ? cause.message : 'failed'
+  // undici's error about an answer that is no HTTP has the answer's text in it, and so a key or a token.
+  const isUnreadable = cause instanceof errors.HTTPParserError
+  return new KmsError(`Vault cannot be reached (${why})`, isUnreadable ? {} : { cause })
 }
 
 /** Waits a random part of a delay that doubles. */

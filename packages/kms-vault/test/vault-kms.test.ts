@@ -1,3 +1,5 @@
+import { createServer, type Server } from 'node:net'
+import { inspect } from 'node:util'
 import { channels } from '@asherah/core/backend'
 import { createVaultKms, type VaultKmsOptions } from '@asherah/kms-vault'
 import { kmsConformance } from '@asherah/testing'
@@ -236,6 +238,29 @@ describe('failures', () => {
       code,
       message: expect.stringContaining('ECONNREFUSED'),
     })
+  })
+
+  test.each([
+    ['a bad chunk', 'transfer-encoding: chunked\r\n\r\nZZ\r\n'],
+    ['a bad header', 'bad header\0: 1\r\n\r\n'],
+  ])('D-117 an answer that is no HTTP, by %s: nothing of it is in the error or in its causes', async (_, head) => {
+    const secret = Buffer.from(systemKey).toString('base64')
+    const server: Server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => socket.end(`HTTP/1.1 200 OK\r\n${head}{"data":{"plaintext":"${secret}"}}`))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('no port')
+    const kms = createKms({ address: `http://127.0.0.1:${address.port}`, maxAttempts: 1 })
+    const error: unknown = await kms
+      .decryptKey(Buffer.from('vault:v1:AAAA'))
+      .catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code, message: expect.stringMatching(/^Vault cannot be reached \((?!undefined)/) })
+    const shown = inspect(error, { showHidden: true, depth: Number.POSITIVE_INFINITY })
+    expect(shown).not.toContain(secret.slice(0, 8))
+    kms.close()
+    server.close()
   })
 
   test("an abort rejects at once with the signal's reason", async () => {

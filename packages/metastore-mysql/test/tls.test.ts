@@ -10,8 +10,8 @@ const certificate = createTestCertificate(['localhost', 'keys.example'])
 describeService('MariaDB with TLS', await startMariaDb({ tls: certificate }), (server) => {
   beforeAll(async () => {
     await createTable(server.url)
-    await execute(server.url, "CREATE USER 'secure'@'%' IDENTIFIED BY 'test' REQUIRE SSL")
-    await execute(server.url, "CREATE USER 'plain'@'%' IDENTIFIED BY 'test'")
+    await execute(server.url, `CREATE USER 'secure'@'%' IDENTIFIED BY '${server.password}' REQUIRE SSL`)
+    await execute(server.url, `CREATE USER 'plain'@'%' IDENTIFIED BY '${server.password}'`)
     for (const user of ['secure', 'plain']) await execute(server.url, `GRANT SELECT ON test.* TO '${user}'@'%'`)
   })
   const { host, port, user, password, database } = server

@@ -25,8 +25,6 @@ export function borrowConnections<C>(
     if (out === 0) allReturned()
   }
   return {
-    // Whether its pool has one, only the pool knows.
-    acquireNow: () => undefined,
     async acquire(signal) {
       throwIfAborted(signal)
       if (closing !== undefined) throw new ClosedError(`the ${name} metastore is closed`)

@@ -20,7 +20,7 @@ export function createConnections<C>(
   return {
     async use(call, action) {
       const signal = call?.signal
-      const connection = source.acquireNow(signal) ?? (await source.acquire(signal))
+      const connection = await source.acquire(signal)
       try {
         const result = await unlessAborted(inTime(action(connection), queryTimeoutMs), signal, () => {})
         source.release(connection, false)

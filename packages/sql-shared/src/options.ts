@@ -5,13 +5,13 @@ import { isPlainText } from './text.ts'
 export interface PoolOptions {
   /** The most connections at once; default 10, 1 to 1,000. */
   readonly maxConnections?: number
-  /** Idle connections that are kept, and opened ahead, once the first call was made; default 0. */
+  /** Idle connections that are kept however long they are idle, once calls have opened them; default 0. */
   readonly minIdleConnections?: number
   /** An idle connection beyond `minIdleConnections` is closed after this time, in milliseconds; default 60,000. */
   readonly idleTimeoutMs?: number
   /** No connection is used again after this time, in milliseconds; default 1,800,000 (30 minutes). */
   readonly maxLifetimeMs?: number
-  /** The longest wait for a free connection, in milliseconds; default 10,000. */
+  /** The longest wait for a connection, a free one or a new one, in milliseconds; default 10,000. */
   readonly acquireTimeoutMs?: number
   /** The longest wait for a new connection to be ready, in milliseconds; default 10,000. */
   readonly connectTimeoutMs?: number

@@ -1,8 +1,9 @@
 import { performance } from 'node:perf_hooks'
 import { ClosedError, MetastoreError } from '@asherah/core/backend'
+import { type PendingOperation, Pool as TarnPool, TimeoutError } from 'tarn'
 import { abortedError, throwIfAborted } from './errors.ts'
 import type { PoolLimits } from './options.ts'
-import { inTime, unlessAborted } from './settle.ts'
+import { inTime } from './settle.ts'
 
 /** How a driver's connections are made and ended. */
 export interface Connector<C> {
@@ -22,12 +23,6 @@ export interface Connector<C> {
 
 /** Where connections come from. */
 export interface ConnectionSource<C> {
-  /**
-   * A connection that can be used at once, where there is one: the usual case, without a turn of promises.
-   *
-   * @throws as `acquire`.
-   */
-  acquireNow(signal: AbortSignal | undefined): C | undefined
   /** @throws ClosedError after `close`; AbortedError; MetastoreError when none becomes free in time. */
   acquire(signal: AbortSignal | undefined): Promise<C>
   /** Gives a connection back; one that is `broken` is never used again. */
@@ -44,131 +39,65 @@ export interface Pool<C> extends ConnectionSource<C> {
   readonly waiting: number
 }
 
-/** What a waiting call gets: a connection, or a place in the pool that it must fill or give back. */
-type Turn<C> = Idle<C> | 'place'
-
-interface Idle<C> {
-  readonly connection: C
-  /** When it was last used. */
-  readonly since: number
+/** When a connection was opened, and since when it is idle. */
+interface Age {
+  readonly openedAt: number
+  idleSince: number
 }
 
-interface Waiter<C> {
-  take(turn: Turn<C>): void
-  fail(error: Error): void
-}
+/** The longest time that a timer takes: where tarn's own limit is not used. */
+const NEVER_MS = 2 ** 31 - 1
+/** tarn opens again this long after it could not, if calls still wait. */
+const REOPEN_MS = 1
 
 /**
- * A bounded pool. Waiting calls are served in order; nothing is opened before the first `acquire`.
+ * A bounded pool, on `tarn`. Waiting calls are served in order; nothing is opened before the first `acquire`.
  *
  * @param name The database, for messages.
  * @param now A clock in milliseconds, for tests.
  */
-export function createPool<C>(
+export function createPool<C extends object>(
   name: string,
   connector: Connector<C>,
   limits: PoolLimits,
   now: () => number = () => performance.now(),
 ): Pool<C> {
-  const openedAt = new Map<C, number>()
-  /** The last one is the warmest. */
-  const idle: Idle<C>[] = []
-  const waiters: Waiter<C>[] = []
-  let places = 0
-  let sweeper: NodeJS.Timeout | undefined
+  /** Every open connection: what is not in here, tarn throws away when it is asked for it. */
+  const ages = new Map<C, Age>()
+  const callers = new Set<(error: Error) => void>()
   let closing: Promise<void> | undefined
-  let allGone = (): void => {}
 
-  const size = (): number => openedAt.size + places
-  const isUsable = (c: C): boolean => connector.isOpen(c) && now() - (openedAt.get(c) ?? 0) < limits.maxLifetimeMs
+  const end = (connection: C, broken: boolean): void => {
+    if (ages.delete(connection)) connector.close(connection, broken)
+  }
+  const isUsable = (connection: C, { openedAt }: Age): boolean =>
+    connector.isOpen(connection) && now() - openedAt < limits.maxLifetimeMs
 
-  /** Makes the connection a place. */
-  const discard = (connection: C, broken: boolean): void => {
-    openedAt.delete(connection)
-    places += 1
-    connector.close(connection, broken)
-  }
-  const leavePlace = (): void => {
-    const waiter = waiters.shift()
-    if (waiter === undefined) places -= 1
-    else waiter.take('place')
-    if (size() === 0) allGone()
-  }
-  const fillPlace = async (): Promise<C> => {
-    try {
-      const opening = connector.open()
-      const connection = await inTime(opening, limits.connectTimeoutMs, (late) => connector.close(late, false))
-      places -= 1
-      openedAt.set(connection, now())
+  const tarn = new TarnPool<C>({
+    min: limits.minIdleConnections,
+    max: limits.maxConnections,
+    acquireTimeoutMillis: limits.acquireTimeoutMs,
+    // Its error says only that some operation timed out.
+    createTimeoutMillis: NEVER_MS,
+    createRetryIntervalMillis: REOPEN_MS,
+    propagateCreateError: true,
+    idleTimeoutMillis: limits.idleTimeoutMs,
+    reapIntervalMillis: Math.ceil(Math.min(limits.idleTimeoutMs, limits.maxLifetimeMs) / 2),
+    async create() {
+      const connection = await inTime(connector.open(), limits.connectTimeoutMs, (late) => connector.close(late, false))
+      ages.set(connection, { openedAt: now(), idleSince: now() })
       return connection
-    } catch (error) {
-      leavePlace()
-      throw error
-    }
-  }
-
-  const wait = (signal: AbortSignal | undefined): Promise<Turn<C>> =>
-    new Promise((resolve, reject) => {
-      const done = (settle: () => void): void => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
-        const at = waiters.indexOf(waiter)
-        if (at >= 0) waiters.splice(at, 1)
-        settle()
-      }
-      const waiter: Waiter<C> = {
-        take: (turn) => done(() => resolve(turn)),
-        fail: (error) => done(() => reject(error)),
-      }
-      const timer = setTimeout(() => {
-        const message = `${name}: none of ${limits.maxConnections} connections became free in ${limits.acquireTimeoutMs} ms`
-        waiter.fail(new MetastoreError(message))
-      }, limits.acquireTimeoutMs)
-      const onAbort = (): void => {
-        if (signal !== undefined) waiter.fail(abortedError(signal))
-      }
-      signal?.addEventListener('abort', onAbort)
-      waiters.push(waiter)
-    })
-
-  /** Undefined: every connection is in use. */
-  const turnNow = (): Turn<C> | undefined => {
-    const last = idle.pop()
-    if (last !== undefined) return last
-    if (size() >= limits.maxConnections) return undefined
-    places += 1
-    return 'place'
-  }
-
-  const checkCall = (signal: AbortSignal | undefined): void => {
-    throwIfAborted(signal)
-    if (closing !== undefined) throw new ClosedError(`the ${name} metastore is closed`)
-  }
-  const isReady = ({ connection, since }: Idle<C>): boolean =>
-    isUsable(connection) && now() - since < limits.healthCheckAfterMs
-
-  const acquireNow = (signal: AbortSignal | undefined): C | undefined => {
-    checkCall(signal)
-    const last = idle.at(-1)
-    if (last === undefined || !isReady(last)) return undefined
-    idle.pop()
-    return last.connection
-  }
-  const acquire = async (signal: AbortSignal | undefined): Promise<C> => {
-    checkCall(signal)
-    startSweeper()
-    const turn = turnNow() ?? (await wait(signal))
-    if (turn !== 'place' && isReady(turn)) return turn.connection
-    return unlessAborted(turn === 'place' ? fillPlace() : testedOrNew(turn.connection), signal, (late) =>
-      release(late, false),
-    )
-  }
-  const testedOrNew = async (connection: C): Promise<C> => {
-    const isOpen = isUsable(connection)
-    if (isOpen && (await answers(connection))) return connection
-    discard(connection, isOpen)
-    return fillPlace()
-  }
+    },
+    async validate(connection) {
+      const age = ages.get(connection)
+      if (age === undefined || !isUsable(connection, age)) return false
+      if (now() - age.idleSince < limits.healthCheckAfterMs) return true
+      const isAnswering = await answers(connection)
+      if (!isAnswering) end(connection, true)
+      return isAnswering
+    },
+    destroy: (connection) => end(connection, false),
+  })
   const answers = (connection: C): Promise<boolean> =>
     inTime(connector.ping(connection), limits.connectTimeoutMs).then(
       () => true,
@@ -176,76 +105,79 @@ export function createPool<C>(
     )
 
   const release = (connection: C, broken: boolean): void => {
-    if (broken || closing !== undefined || !isUsable(connection)) {
-      discard(connection, broken)
-      leavePlace()
-      return
-    }
-    const turn = { connection, since: now() }
-    const waiter = waiters.shift()
-    if (waiter === undefined) idle.push(turn)
-    else waiter.take(turn)
+    const age = ages.get(connection)
+    // tarn would keep it until someone asks.
+    if (broken || age === undefined || !isUsable(connection, age)) end(connection, broken)
+    else age.idleSince = now()
+    tarn.release(connection)
   }
 
-  /** Closes what is too old or idle for too long, and keeps `minIdleConnections` ready. */
-  const sweep = (): void => {
-    const kept = idle.filter(({ connection, since }, i) => {
-      const spare = idle.length - i > limits.minIdleConnections && now() - since >= limits.idleTimeoutMs
-      if (isUsable(connection) && !spare) return true
-      discard(connection, false)
-      places -= 1
-      return false
+  /**
+   * tarn loses the connection of an acquire that is aborted within the promises that hand it over, so not before they
+   * have run; and it lets the one that it is opening idle for ever unless a call takes it.
+   */
+  const abandon = (pending: PendingOperation<C>): void => {
+    setImmediate(() => {
+      if (tarn.numPendingCreates() === 0) pending.abort()
     })
-    idle.splice(0, idle.length, ...kept)
-    for (
-      let ready = idle.length + places;
-      ready < limits.minIdleConnections && size() < limits.maxConnections;
-      ready++
-    ) {
-      places += 1
-      // A failure shows at the next call, which opens its own.
-      fillPlace().then(
-        (connection) => release(connection, false),
-        () => {},
-      )
-    }
-    if (size() === 0) stopSweeper()
   }
-  const startSweeper = (): void => {
-    if (sweeper !== undefined) return
-    sweeper = setInterval(sweep, Math.ceil(Math.min(limits.idleTimeoutMs, limits.maxLifetimeMs) / 2)).unref()
-    if (limits.minIdleConnections > 0) setImmediate(() => closing === undefined && sweep())
+  const named = (error: unknown): unknown => {
+    if (!(error instanceof TimeoutError)) return error
+    const { acquireTimeoutMs, maxConnections } = limits
+    return new MetastoreError(`${name}: none of ${maxConnections} connections became free in ${acquireTimeoutMs} ms`)
   }
-  const stopSweeper = (): void => {
-    clearInterval(sweeper)
-    sweeper = undefined
+
+  const shut = async (): Promise<void> => {
+    for (const leave of [...callers]) leave(closedError(name))
+    await tarn.destroy()
+    // A call that came in between may have started its timer again.
+    tarn.check()
   }
 
   return {
-    acquireNow,
-    acquire,
+    acquire(signal) {
+      return new Promise((resolve, reject) => {
+        throwIfAborted(signal)
+        if (closing !== undefined) throw closedError(name)
+        const pending = tarn.acquire()
+        const leave = (error: Error): void => {
+          if (!settle()) return
+          reject(error)
+          abandon(pending)
+        }
+        const onAbort = (): void => {
+          if (signal !== undefined) leave(abortedError(signal))
+        }
+        /** False: the caller has gone. */
+        const settle = (): boolean => {
+          signal?.removeEventListener('abort', onAbort)
+          return callers.delete(leave)
+        }
+        callers.add(leave)
+        signal?.addEventListener('abort', onAbort)
+        pending.promise.then(
+          (connection) => (settle() ? resolve(connection) : release(connection, false)),
+          (error: unknown) => settle() && reject(named(error)),
+        )
+      })
+    },
     release,
     close() {
-      closing ??= new Promise((resolve) => {
-        allGone = resolve
-        stopSweeper()
-        for (const waiter of [...waiters]) waiter.fail(new ClosedError(`the ${name} metastore is closed`))
-        for (const { connection } of idle.splice(0)) {
-          discard(connection, false)
-          places -= 1
-        }
-        if (size() === 0) allGone()
-      })
+      closing ??= shut()
       return closing
     },
     get size() {
-      return size()
+      return ages.size + tarn.numPendingCreates()
     },
     get idle() {
-      return idle.length
+      return ages.size - tarn.numUsed()
     },
     get waiting() {
-      return waiters.length
+      return callers.size
     },
   }
+}
+
+function closedError(name: string): ClosedError {
+  return new ClosedError(`the ${name} metastore is closed`)
 }

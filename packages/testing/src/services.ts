@@ -19,6 +19,7 @@ export { startMoto } from './services/moto.ts'
 export { type OracleServer, startOracle } from './services/oracle.ts'
 export { startPostgres } from './services/postgres.ts'
 export { runTool, type ToolRun } from './services/run-tool.ts'
+export { SEEDED_SECRET } from './services/seeded-secret.ts'
 export {
   type Running,
   type Service,

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -101,7 +102,18 @@ describe('startChild', () => {
 
   test('a program that is not there is an error', async () => {
     const options = { name: 'thing', command: 'no-such-program-here', args: [], ready: async () => false }
-    await expect(startChild(options)).rejects.toThrow(/ENOENT/)
+    await expect(startChild(options)).rejects.toThrow(/ENOENT|No such file or directory/)
+  })
+
+  test.runIf(process.platform === 'linux')('ends with a parent that was killed', async () => {
+    const parent = spawn(process.execPath, [
+      '--conditions=asherah-source',
+      join(import.meta.dirname, 'child-parent.ts'),
+    ])
+    const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (data) => resolve(Number(data))))
+    expect(() => process.kill(pid, 0)).not.toThrow()
+    parent.kill('SIGKILL')
+    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), 10_000)
   })
 })
 

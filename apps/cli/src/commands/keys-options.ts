@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { loadSettings } from '../config-file.ts'
 import { type ListKeysOptions, listKeys } from '../keys/key-list.ts'
 import type { KeyInfo } from '../keys/key-state.ts'
-import { checkMetastoreExists, metastorePlace, type OpenMetastore } from '../keys/metastore-url.ts'
+import { checkMetastoreExists, chosenMetastore, type OpenMetastore } from '../keys/metastore-url.ts'
 import { parseDuration, type Settings } from '../settings.ts'
 import type { CommandContext } from './context.ts'
 
@@ -49,7 +49,7 @@ export async function withMetastore<T>(
   const settings = await loadSettings({ ...flags }, context.env)
   const given = settings.given('expireAfter')
   const expireAfterMs = given === undefined ? defaultExpireAfterMs : parseDuration(given)
-  const place = metastorePlace(settings.required('metastore'))
+  const place = chosenMetastore(settings)
   await checkMetastoreExists(place)
   const metastore = await place.open()
   try {

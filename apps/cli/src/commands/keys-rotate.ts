@@ -4,7 +4,7 @@ import { createStreamOutput } from '../io/output.ts'
 import { promptHidden } from '../keys/hidden-prompt.ts'
 import { allKeys } from '../keys/key-list.ts'
 import { isoTime } from '../keys/key-state.ts'
-import { openMasterKey } from '../keys/master-key.ts'
+import { kmsFlag, openKms } from '../keys/kms-setting.ts'
 import { createRotation, partitionOf, type RotatedKey, type Rotation } from '../keys/rotation.ts'
 import { plural } from '../summary.ts'
 import type { CommandContext } from './context.ts'
@@ -39,6 +39,7 @@ export function keysRotateCommand(context: CommandContext): Command {
       new Option('--partition <id>', 'a new intermediate key of a partition; may be repeated').argParser(collect),
     )
     .option('--all-partitions', 'a new intermediate key of every partition')
+    .option(...kmsFlag)
     .option('--master-key-file <file>', 'file of the master key; or ASHERAH_MASTER_KEY_HEX, or a prompt')
     .addHelpText('after', help)
     .action(async (flags: RotateFlags) => {
@@ -59,7 +60,7 @@ function checkFlags({ system, partition, allPartitions }: RotateFlags): void {
 async function rotate(flags: RotateFlags, keys: OpenKeys, context: CommandContext): Promise<void> {
   const { metastore, settings, expireAfterMs } = keys
   const owner = { service: settings.required('service'), product: settings.required('product'), metastore }
-  const kms = await openMasterKey({
+  const kms = await openKms({
     settings,
     env: context.env,
     prompt: promptOf(context),
@@ -79,7 +80,7 @@ async function rotate(flags: RotateFlags, keys: OpenKeys, context: CommandContex
       await rotation.close()
     }
   } finally {
-    kms.close()
+    await kms.close?.()
   }
 }
 

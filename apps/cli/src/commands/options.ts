@@ -1,5 +1,6 @@
 import { InvalidConfigError } from '@asherah/core'
 import { type Command, Option } from 'commander'
+import { kmsFlag } from '../keys/kms-setting.ts'
 import type { TransformFlags } from './transform.ts'
 
 /** Adds the options that `encrypt` and `decrypt` share. */
@@ -18,6 +19,7 @@ export function addTransformOptions(command: Command, verb: string): Command {
     .option('--service <name>', 'service that the keys belong to')
     .option('--product <name>', 'product that the keys belong to')
     .option('--metastore <url>', 'where wrapped keys are kept: sqlite://PATH, or the URL of a database')
+    .option(...kmsFlag)
     .option('--master-key-file <file>', 'file of the master key; or ASHERAH_MASTER_KEY_HEX, or a prompt')
     .option('--expire-after <duration>', 'age at which keys stop encrypting, such as 12h or 30d; default 90d')
     .addOption(refusedKeyOption('--master-key <hex>'))

@@ -6,8 +6,8 @@ import { type Input, openInput } from '../io/input.ts'
 import { createDeviceOutput, createStreamOutput, isSameFile, type Output, resolveTarget } from '../io/output.ts'
 import { openPartialFile } from '../io/partial-file.ts'
 import { promptHidden } from '../keys/hidden-prompt.ts'
-import { openMasterKey } from '../keys/master-key.ts'
-import { checkMetastoreExists, metastorePlace } from '../keys/metastore-url.ts'
+import { openKms } from '../keys/kms-setting.ts'
+import { checkMetastoreExists } from '../keys/metastore-url.ts'
 import { createCodec, createPlan, type Plan, runOptions } from '../plan.ts'
 import { createProgress } from '../progress.ts'
 import { pump, watchSignals } from '../pump.ts'
@@ -41,7 +41,7 @@ export async function runTransform(options: TransformOptions): Promise<Summary> 
   const { flags, settings, context } = options
   const plan = createPlan(options.direction, settings, options.input)
   checkFlags(options)
-  const place = metastorePlace(plan.metastore)
+  const place = plan.metastore
   const input = await openInput(options.input, context.stdin)
   await refuseOverwriting(toFile(flags.output), [
     ['the input', input.file?.path],
@@ -49,7 +49,7 @@ export async function runTransform(options: TransformOptions): Promise<Summary> 
     ['the master key file', settings.text('masterKeyFile')],
     ['the config file', settings.configFile],
   ])
-  const kms = await openMasterKey({
+  const kms = await openKms({
     settings,
     env: context.env,
     prompt: terminalPrompt(context, input),
@@ -75,7 +75,7 @@ export async function runTransform(options: TransformOptions): Promise<Summary> 
       await metastore.close()
     }
   } finally {
-    kms.close()
+    await kms.close?.()
   }
 }
 

@@ -1,5 +1,11 @@
 import { existsSync } from 'node:fs'
-import { AsherahError, checkMetastore, type MetastoreFinding, type MetastoreReport } from '@asherah/core'
+import {
+  AsherahError,
+  checkMetastore,
+  type EnvelopeKeyRecord,
+  type MetastoreFinding,
+  type MetastoreReport,
+} from '@asherah/core'
 import { createSqliteMetastore } from '@asherah/metastore-sqlite'
 import { FileError } from '../errors.ts'
 import { checkMetastoreExists, type MetastorePlace, type OpenMetastore } from '../keys/metastore-url.ts'
@@ -24,6 +30,16 @@ export async function inspectMetastore(place: MetastorePlace, keyId: string | un
     // Damage between the rows, or a server that is away, ends the check itself: that, too, is what the report is for.
     if (error instanceof AsherahError) return failed(place.file === undefined ? 'check' : 'rows', error.message)
     throw error
+  } finally {
+    await metastore.close()
+  }
+}
+
+/** The latest row of a key, or null. Writes nothing. */
+export async function latestKey(place: MetastorePlace, keyId: string): Promise<EnvelopeKeyRecord | null> {
+  const metastore = await openForCheck(place)
+  try {
+    return await metastore.loadLatest(keyId)
   } finally {
     await metastore.close()
   }

@@ -6,12 +6,20 @@ export type LoadPackage = (name: string) => Promise<unknown>
 
 /** Each by its name in full: a bundler and a check of dependencies see which they are. */
 const packages: Readonly<Record<string, () => Promise<unknown>>> = {
+  '@asherah/kms-aws': () => import('@asherah/kms-aws'),
+  '@asherah/kms-secrets-manager': () => import('@asherah/kms-secrets-manager'),
+  '@asherah/kms-vault': () => import('@asherah/kms-vault'),
+  '@asherah/kms-static': () => import('@asherah/kms-static'),
+  '@asherah/metastore-sqlite': () => import('@asherah/metastore-sqlite'),
   '@asherah/metastore-postgres': () => import('@asherah/metastore-postgres'),
   '@asherah/metastore-mysql': () => import('@asherah/metastore-mysql'),
   '@asherah/metastore-mssql': () => import('@asherah/metastore-mssql'),
   '@asherah/metastore-oracle': () => import('@asherah/metastore-oracle'),
   '@asherah/metastore-dynamodb': () => import('@asherah/metastore-dynamodb'),
 }
+
+/** Loads what is installed beside this package. */
+export const loadPackage: LoadPackage = async (name) => packages[name]?.()
 
 /** Which function of which package makes a metastore, and out of what. */
 export interface MetastoreSource {
@@ -27,10 +35,7 @@ export interface MetastoreSource {
  * @param load Default: what is installed beside this package.
  * @throws InvalidConfigError with the install line when the package is not there.
  */
-export async function loadMetastore(
-  source: MetastoreSource,
-  load: LoadPackage = async (name) => packages[name]?.(),
-): Promise<OpenMetastore> {
+export async function loadMetastore(source: MetastoreSource, load: LoadPackage = loadPackage): Promise<OpenMetastore> {
   const { package: name, factory, options } = source
   let module: unknown
   try {

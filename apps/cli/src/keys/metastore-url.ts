@@ -3,6 +3,7 @@ import { InvalidConfigError, type Metastore } from '@asherah/core'
 import { checkKnownOptions } from '@asherah/core/backend'
 import { createSqliteMetastore } from '@asherah/metastore-sqlite'
 import { FileError, fileError, hasCode } from '../errors.ts'
+import type { Settings } from '../settings.ts'
 import { type LoadPackage, loadMetastore } from './load-metastore.ts'
 
 /** A metastore that the command opened, and closes. */
@@ -35,6 +36,17 @@ const dynamoDbOptions = ['region', 'endpoint', 'signingRegion', 'regionSuffix']
 const adoText = /^\s*(server|data source|addr|address|network address)\s*=/i
 
 const forms = `${sqliteScheme}PATH, such as ${sqliteScheme}keys.db; postgres://, mysql://, mariadb://, sqlserver:// or oracle:// with host and database; Server=…;Database=… (SQL Server); or dynamodb://TABLE?region=REGION`
+
+/** The metastore of `--metastore`, or else of a config of `@asherah/config`. @throws InvalidConfigError when there is none. */
+export function chosenMetastore(settings: Settings): MetastorePlace {
+  const plan = settings.given('metastore') === undefined ? settings.library?.metastore : undefined
+  if (plan === undefined) return metastorePlace(settings.required('metastore'))
+  const { kind, options } = plan
+  if (kind === 'memory') throw new InvalidConfigError('Metastore memory would lose every key at the end of this run')
+  if (kind !== 'sqlite') return { label: kind, file: undefined, open: () => loadMetastore(plan) }
+  const path = String(options.path)
+  return { label: sqliteScheme + path, file: path, open: () => loadMetastore(plan) }
+}
 
 /** Finds the database of a `--metastore`. @throws InvalidConfigError which holds nothing of the text. */
 export function metastorePlace(text: string, load?: LoadPackage): MetastorePlace {

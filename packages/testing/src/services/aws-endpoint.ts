@@ -1,3 +1,5 @@
+import { SEEDED_SECRET } from './seeded-secret.ts'
+
 /** How to reach a stand-in for AWS, which serves every region. */
 export interface AwsEndpoint {
   /** Such as `http://127.0.0.1:4566`. */
@@ -8,5 +10,5 @@ export interface AwsEndpoint {
 
 /** An endpoint with credentials that only a stand-in takes. */
 export function awsEndpoint(url: string): AwsEndpoint {
-  return { url, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } }
+  return { url, credentials: { accessKeyId: 'test', secretAccessKey: SEEDED_SECRET } }
 }

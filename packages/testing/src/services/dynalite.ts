@@ -1,3 +1,4 @@
+/// <reference path="./dynalite-module.d.ts" />
 import { type AwsEndpoint, awsEndpoint } from './aws-endpoint.ts'
 import type { Running } from './service.ts'
 

@@ -3,6 +3,7 @@ import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Child } from './child.ts'
+import { SEEDED_SECRET } from './seeded-secret.ts'
 import type { Running } from './service.ts'
 
 /** A running SQL server, and what a test may do to it. */
@@ -12,7 +13,7 @@ export interface SqlServer {
   readonly user: string
   readonly password: string
   readonly database: string
-  /** All of it: `postgres://test:test@127.0.0.1:40001/test`. */
+  /** All of it: `postgres://test:…@127.0.0.1:40001/test`. */
   readonly url: string
   /** Only where the launcher started the program itself. */
   readonly process?: SqlServerProcess
@@ -35,7 +36,7 @@ export interface SqlServerOptions {
 }
 
 /** Who the launchers log in as, and the database that they make. */
-export const TEST_LOGIN = { user: 'test', password: 'test', database: 'test' } as const
+export const TEST_LOGIN = { user: 'test', password: SEEDED_SECRET, database: 'test' } as const
 
 /** The parts of a URL such as `postgres://user:password@host:port/database`. */
 export function sqlServerOf(url: string, defaultPort: number): SqlServer {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { SEEDED_SECRET } from './seeded-secret.ts'
 import { type Running, type Service, startService } from './service.ts'
 import { createTdsServer, type TdsServer } from './tds/server.ts'
 
@@ -16,6 +16,8 @@ export interface MssqlServer {
   readonly standIn: TdsServer | undefined
 }
 
+/** SQL Server wants upper and lower case, digits and signs. */
+const PASSWORD = `Aa1-${SEEDED_SECRET}`
 const DEFAULT_PORT = 1_433
 const IMAGE = 'mcr.microsoft.com/mssql/server:2022-CU14-ubuntu-22.04'
 
@@ -48,7 +50,7 @@ function fromVariable(value: string): MssqlServer {
 
 async function startContainer(): Promise<Running<MssqlServer>> {
   const { MSSQLServerContainer } = await import('@testcontainers/mssqlserver')
-  const container = await new MSSQLServerContainer(IMAGE).acceptLicense().withPassword(newPassword()).start()
+  const container = await new MSSQLServerContainer(IMAGE).acceptLicense().withPassword(PASSWORD).start()
   return {
     details: {
       host: container.getHost(),
@@ -64,7 +66,7 @@ async function startContainer(): Promise<Running<MssqlServer>> {
 }
 
 async function startLocal(): Promise<Running<MssqlServer>> {
-  const login = { name: 'asherah', password: newPassword() }
+  const login = { name: 'asherah', password: PASSWORD }
   const server = await createTdsServer({ logins: [login], databases: { Keys: {} } })
   return {
     details: {
@@ -78,9 +80,4 @@ async function startLocal(): Promise<Running<MssqlServer>> {
     },
     stop: () => server.close(),
   }
-}
-
-/** SQL Server wants upper and lower case, digits and signs. */
-function newPassword(): string {
-  return `Aa1-${randomBytes(12).toString('hex')}`
 }
