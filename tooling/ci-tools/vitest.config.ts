@@ -13,6 +13,8 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ['packages/core/test/**/*.test.ts', 'packages/{kms,cache}-*/test/**/*.test.ts'],
+    // Tests against services show the services, and run once, on the workspace's Node.
+    exclude: ['**/*.int.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     maxWorkers: 2,

@@ -167,6 +167,7 @@ export function createNativeProvider(native: NativeModule, settings: NativeSetti
       return target
     },
     ...createBatchForms(made, keys, check),
+    stats: () => ({ lockedBytes: native.memory().lockedBytes }),
     close() {
       closed = true
       check(made.close())

@@ -192,6 +192,7 @@ describe.skipIf(nativeBinary() === undefined)('keys and calls of the native code
       intact: true,
     })
     expect(during?.lockedBytes).toBeGreaterThanOrEqual((before?.lockedBytes ?? 0) + 500 * 32)
+    expect(own.stats?.()).toEqual({ lockedBytes: during?.lockedBytes })
     for (const key of keys) key.close()
     expect(nativeStatus().memory?.keys).toBe(before?.keys)
     own.close()
