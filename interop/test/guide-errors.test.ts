@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import * as compat from '@asherah/compat'
-import { createFactoryFromConfig, planOf, readConfigEnvironment, readConfigObject } from '@asherah/config'
+import { configKeys, createFactoryFromConfig, planOf, readConfigEnvironment, readConfigObject } from '@asherah/config'
 import { type Metastore, SessionFactory } from '@asherah/core'
 import { parseEnvelopeKeyRecord } from '@asherah/core/backend'
 import { createInsecureTestKms, createStaticKms } from '@asherah/kms-static'
@@ -196,10 +196,13 @@ beforeAll(async () => {
   vi.unstubAllEnvs()
 })
 
+function textOf(guide: string): string {
+  return readFileSync(new URL(`../../docs/migrating-from-${guide}.md`, import.meta.url), 'utf8')
+}
+
 /** The backticked texts in the column of error texts. */
 function quotedIn(guide: string): string[] {
-  const file = new URL(`../../docs/migrating-from-${guide}.md`, import.meta.url)
-  const [, table = ''] = readFileSync(file, 'utf8').split('| error text |\n')
+  const [, table = ''] = textOf(guide).split('| error text |\n')
   const rows = table.split('\n\n')[0]?.split('\n').slice(1) ?? []
   return rows.flatMap((row) => {
     const cells = row.split(' | ')
@@ -224,5 +227,34 @@ describe('D-126 the error texts in the migration guides', () => {
   it('each that the code gives is in a guide', () => {
     const quoted = new Set(guides.flatMap(quotedIn))
     expect(told.filter(({ message, code }) => !quoted.has(message) && !quoted.has(code))).toEqual([])
+  })
+})
+
+/** What a guide calls a config key: in the section of that name, or in the column of keys. */
+function keysIn(guide: string): string[] {
+  const [, section] = textOf(guide).split('## Config keys\n')
+  const [, column = ''] = textOf(guide).split('| key in a config of `@asherah/asherah` |\n')
+  const rows = (section ?? column).split('\n## ')[0]?.split('\n').slice(1) ?? []
+  const cells = section === undefined ? rows.map((row) => row.split(' | ').at(-1) ?? '') : rows
+  return cells.flatMap((cell) => [...cell.matchAll(/`([A-Z][A-Za-z]+)(?:: [^`]*)?`/g)].map(([, key = '']) => key))
+}
+
+describe('D-126 the config keys in the migration guides', () => {
+  const known = new Set(configKeys.map(({ name }) => name))
+
+  it.each(guides)('from %s: each is one', (guide) => {
+    const keys = keysIn(guide)
+    expect(keys.length).toBeGreaterThan(8)
+    expect(keys.filter((key) => !known.has(key))).toEqual([])
+  })
+
+  it.each(['asherah-3', 'asherah-4'])('from %s: a config in JSON is accepted', (guide) => {
+    const blocks = [...textOf(guide).matchAll(/```json\n(.*?)```/gs)].map(([, json = '']) => JSON.parse(json.trim()))
+    const configs = blocks.filter((block) => !('dependencies' in block))
+    expect(configs).toHaveLength(1)
+    for (const config of configs) {
+      const { metastore } = planOf(readConfigObject({ ...withKey, Metastore: 'dynamodb', ...config }, {}))
+      expect(metastore.options).toMatchObject({ region: 'us-west-2', regionSuffix: true })
+    }
   })
 })

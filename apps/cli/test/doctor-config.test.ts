@@ -157,3 +157,10 @@ test('a text that is no JSON is one fail', async () => {
   expect(lines).toEqual(['  fail  config  the config is not JSON'])
   expect(code).toBe(1)
 })
+
+test("the command's own config is none of the library's", async () => {
+  const { code, text } = await review({ metastore: 'sqlite://none.db', service: 's', product: 'p' })
+  expect(text).not.toContain('Config\n')
+  expect(text).toContain('Metastore sqlite://')
+  expect(code).toBe(1)
+})

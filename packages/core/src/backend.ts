@@ -31,6 +31,7 @@ export {
   SecureMemoryError,
   WrongPartitionError,
 } from './errors.ts'
+export type { BlockingKeySource } from './internal/backend-calls.ts'
 export { offHeapBytes, offHeapCopy } from './internal/bytes.ts'
 export { DeadlineError, withDeadline } from './internal/deadline.ts'
 export { createHeapSecrets } from './internal/heap-secrets.ts'
@@ -47,4 +48,5 @@ export {
 } from './internal/record-codec.ts'
 export { simpleCache } from './internal/simple-cache.ts'
 export { checkNotAborted } from './internal/single-flight.ts'
+export { loadKeysNow } from './session.ts'
 export type { EnvelopeKeyRecord, KeyMeta } from './types.ts'

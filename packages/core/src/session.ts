@@ -1,6 +1,7 @@
 import type { Call } from './contracts/call.ts'
 import type { Persistence } from './contracts/persistence.ts'
-import { ClosedError } from './errors.ts'
+import { ClosedError, InvalidInputError } from './errors.ts'
+import type { BlockingKeySource } from './internal/backend-calls.ts'
 import { checkLoadArguments, type StoreArguments, storeRecord } from './internal/persisted.ts'
 import type { SessionLease } from './internal/session-cache.ts'
 import type { DataRowRecord, DataRowRecordInput } from './types.ts'
@@ -102,8 +103,33 @@ export function createSession(lease: SessionLease, onClose: (session: Session) =
   return new SessionHandle(lease, onClose)
 }
 
+/**
+ * Loads the keys of a session's next {@link Session.tryEncryptToJson}, or of a record's {@link Session.tryDecrypt}, while this
+ * thread is blocked: for programs whose event loop does not turn. Rows are checked, and keys cached, as the asynchronous
+ * calls do it; a key that is revoked or expired is not loaded for writing.
+ *
+ * @param source Asks another thread. It is asked for a system key only when that is in no cache here.
+ * @param record What is to be decrypted. Default: something is to be encrypted.
+ * @returns false when the asynchronous calls must go on: a key is not there, must be made, or is not to be kept.
+ * @throws InvalidInputError, WrongPartitionError, DecryptionError, CorruptRecordError, FutureKeyError, MetastoreError, KmsError,
+ * ClosedError
+ */
+export function loadKeysNow(session: Session, source: BlockingKeySource, record?: DataRowRecordInput): boolean {
+  return loadNow(session, source, record)
+}
+
+let loadNow: typeof loadKeysNow
+
 /** A caller's own handle on a core that others may share. */
 class SessionHandle implements Session {
+  static {
+    loadNow = (session, source, record) => {
+      if (!(#lease in session)) throw new InvalidInputError('loadKeysNow takes a session of a SessionFactory')
+      session.#checkOpen()
+      return session.#lease.core.loadKeysNow(source, record)
+    }
+  }
+
   readonly #lease: SessionLease
   readonly #onClose: (session: Session) => void
   #closed = false

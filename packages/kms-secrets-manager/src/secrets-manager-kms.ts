@@ -40,16 +40,17 @@ export interface SecretsManagerKms extends KeyManagementService {
  */
 export function createSecretsManagerKms(options: SecretsManagerKmsOptions): SecretsManagerKms {
   const settings = checkOptions(options)
-  const { client, close: closeClient } = openClient(settings.region, options)
+  const { client, close: closeClient } = openClient(settings, options)
   const secrets = options.secrets ?? createHeapSecrets()
   const versions = createVersions(client, secrets, settings)
   let closed = false
 
-  const run = async <T>(call: Call | undefined, work: () => Promise<T>): Promise<T> => {
+  const run = async (call: Call | undefined, work: () => Promise<Uint8Array>): Promise<Uint8Array> => {
     if (closed) throw new ClosedError('the Secrets Manager KMS is closed')
     const signal = call?.signal
+    checkNotAborted(signal)
     try {
-      return await untilAborted(signal?.aborted ? Promise.reject(signal.reason) : work(), signal)
+      return await untilAborted(work(), signal, (late) => late.fill(0))
     } catch (cause) {
       checkNotAborted(signal)
       throw cause

@@ -1,9 +1,17 @@
-import { channels, InvalidConfigError, KmsError, type Secret, type SecretFactory } from '@asherah/core/backend'
+import {
+  channels,
+  DeadlineError,
+  InvalidConfigError,
+  KmsError,
+  type Secret,
+  type SecretFactory,
+  withDeadline,
+} from '@asherah/core/backend'
 import { GetSecretValueCommand, ListSecretVersionIdsCommand } from '@aws-sdk/client-secrets-manager'
-import { untilAborted } from './abort.ts'
 import type { SecretsManagerClientLike } from './client.ts'
 import { masterKeyFrom } from './master-key.ts'
 import type { Settings } from './options.ts'
+import { withoutAnswer } from './unreadable.ts'
 
 /** The versions of the secret that have been read, each in a `Secret`. */
 export interface MasterKeyVersions {
@@ -11,7 +19,7 @@ export interface MasterKeyVersions {
   current(): Promise<Secret>
   /** The versions at hand, the current one first. */
   known(): readonly Secret[]
-  /** Reads the current version again, and the former ones: callers at once share one search, and 5 s pass between two. */
+  /** Reads the current version again, and the former ones. Callers share one search, and for 5 s what came of it. */
   search(): Promise<void>
   close(): void
 }
@@ -32,18 +40,18 @@ export function createVersions(
   const known = new Map<string, Secret>()
   let currentId: string | undefined
   let freshUntil = Number.NEGATIVE_INFINITY
-  let searchAgainAt = Number.NEGATIVE_INFINITY
   let refreshing: Promise<Secret> | undefined
-  let searching: Promise<void> | undefined
+  let lastSearch: Promise<void> = Promise.resolve()
+  let searchAgainAt = Number.NEGATIVE_INFINITY
   let closed = false
 
-  const request = async <T>(send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> => {
-    const deadline = AbortSignal.timeout(timeoutMs)
+  const request = async <T>(send: (abortSignal: AbortSignal) => Promise<T>, discard?: (late: T) => void): Promise<T> => {
     try {
-      return await untilAborted(send(deadline), deadline)
+      return await withDeadline(timeoutMs, undefined, send, discard)
     } catch (cause) {
-      const why = deadline.aborted ? `no answer in ${timeoutMs} ms` : cause instanceof Error ? cause.name : 'failed'
-      throw new KmsError(`the master key cannot be read from Secrets Manager (${why})`, { cause })
+      const why = cause instanceof DeadlineError ? cause.message : cause instanceof Error ? cause.name : 'failed'
+      const message = `the master key cannot be read from Secrets Manager (${why})`
+      throw new KmsError(message, { cause: withoutAnswer(cause) })
     }
   }
 
@@ -51,7 +59,10 @@ export function createVersions(
   const read = async (versionId?: string): Promise<{ readonly id: string; readonly secret: Secret }> => {
     const which = versionId === undefined ? { VersionStage: versionStage } : { VersionId: versionId }
     const command = new GetSecretValueCommand({ SecretId: secretId, ...which })
-    const value = await request((abortSignal) => client.send(command, { abortSignal }))
+    const value = await request(
+      (abortSignal) => client.send(command, { abortSignal }),
+      ({ SecretBinary }) => SecretBinary?.fill(0),
+    )
     const key = masterKeyFrom(value)
     const id = value.VersionId ?? versionId ?? ''
     const atHand = known.get(id)
@@ -125,13 +136,14 @@ export function createVersions(
       const others = [...known.values()].filter((secret) => secret !== atHand)
       return atHand === undefined ? others : [atHand, ...others]
     },
-    async search() {
-      if (searching === undefined && performance.now() < searchAgainAt) return
-      searching ??= searchAll().finally(() => {
-        searching = undefined
-        searchAgainAt = performance.now() + SEARCH_INTERVAL_MS
-      })
-      await searching
+    search() {
+      if (performance.now() >= searchAgainAt) {
+        searchAgainAt = Number.POSITIVE_INFINITY
+        lastSearch = searchAll().finally(() => {
+          searchAgainAt = performance.now() + SEARCH_INTERVAL_MS
+        })
+      }
+      return lastSearch
     },
     close() {
       closed = true

@@ -31,3 +31,23 @@ test('D-083 DynamoDB’s endpoint variable is not Secrets Manager’s; D-084 the
   await own.close()
   await other.close()
 })
+
+test('D-076 one request that is not answered is tried again within timeoutMs', async () => {
+  const proxy = await startHttpFaultProxy('http://127.0.0.1:1')
+  proxy.setFault(() =>
+    proxy.requests.length === 1 ? { kind: 'hang' } : { kind: 'awsError', type: 'ResourceNotFoundException' },
+  )
+  using kms = createSecretsManagerKms({
+    secretId: 'name',
+    region: 'us-west-2',
+    endpoint: proxy.url,
+    credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
+    timeoutMs: 900,
+  })
+  await expect(kms.encryptKey(new Uint8Array(32))).rejects.toMatchObject({
+    code: 'ERR_ASHERAH_KMS',
+    message: expect.stringContaining('ResourceNotFoundException'),
+  })
+  expect(proxy.requests).toHaveLength(2)
+  await proxy.close()
+})

@@ -12,7 +12,7 @@ export interface FakeSecret {
   /** The SecretBinary of each answer, to see that it is wiped. */
   readonly handedOut: Uint8Array[]
   /** `late` answers after the signal was aborted. */
-  fault: (call: string) => Error | 'hang' | 'late' | undefined
+  fault: (call: string) => Error | 'hang' | 'late' | Promise<void> | undefined
   /** Makes a version and the current one of it. */
   rotate(value: Value): void
 }
@@ -56,6 +56,7 @@ export function createFakeSecret(first: Value): FakeSecret {
     fake.calls.push(call)
     const fault = fake.fault(call)
     if (fault instanceof Error) throw fault
+    if (fault instanceof Promise) await fault
     if (fault === 'hang') await new Promise(() => {})
     if (fault === 'late') await new Promise((resolve) => options?.abortSignal?.addEventListener('abort', resolve))
   }

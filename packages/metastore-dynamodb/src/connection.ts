@@ -1,7 +1,14 @@
 import { performance } from 'node:perf_hooks'
-import { AsherahError, type Call, ClosedError, checkNotAborted, InvalidConfigError } from '@asherah/core/backend'
+import {
+  AsherahError,
+  type Call,
+  ClosedError,
+  checkNotAborted,
+  InvalidConfigError,
+  withDeadline,
+} from '@asherah/core/backend'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { NoAnswer, retryKind, toMetastoreError } from './failures.ts'
+import { retryKind, toMetastoreError } from './failures.ts'
 import type { DynamoDbClientLike, Settings } from './options.ts'
 import { sleep } from './sleep.ts'
 
@@ -61,7 +68,8 @@ export function createConnection(settings: Settings): Connection {
       checkNotAborted(signal)
       const remaining = deadline - performance.now()
       try {
-        return await withTimeout(Math.min(attemptTimeoutMs, remaining), signal, async (abortSignal) => {
+        // Whatever the work does about its signal: the SDK waits for credentials without it.
+        return await withDeadline(Math.ceil(Math.min(attemptTimeoutMs, remaining)), signal, async (abortSignal) => {
           await checkRegion()
           return send({ client, tableName, options: { abortSignal }, number })
         })
@@ -110,31 +118,4 @@ function clientOf(settings: Settings): { readonly client: DynamoDbClientLike; de
 /** Doubles with each try; the jitter parts processes that met once. */
 function pauseMs(first: number, number: number): number {
   return Math.min(MAX_PAUSE_MS, first * 2 ** (number - 1)) * (0.5 + Math.random() / 2)
-}
-
-/**
- * Ends at the deadline or at the caller's abort, even where the work does not heed its signal: the SDK waits for
- * credentials without it.
- */
-async function withTimeout<T>(
-  ms: number,
-  signal: AbortSignal | undefined,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const controller = new AbortController()
-  let fail = (_: unknown): void => {}
-  const ended = new Promise<never>((_, reject) => (fail = reject))
-  const end = (error: unknown): void => {
-    fail(error)
-    controller.abort(error)
-  }
-  const timer = setTimeout(() => end(new NoAnswer(`no answer in ${Math.ceil(ms)} ms`)), ms)
-  const onAbort = (): void => end(signal?.reason)
-  signal?.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([work(controller.signal), ended])
-  } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', onAbort)
-  }
 }

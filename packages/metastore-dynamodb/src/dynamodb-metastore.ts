@@ -16,7 +16,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import { checkTable } from './check.ts'
-import { createConnection } from './connection.ts'
+import { type Attempt, createConnection } from './connection.ts'
 import { type CreateTableOptions, createTable } from './create-table.ts'
 import { sdkAttempts } from './failures.ts'
 import { itemKey, toItem, toRecord } from './items.ts'
@@ -63,10 +63,9 @@ export function createDynamoDbMetastore(options: DynamoDbMetastoreOptions = {}):
   const connection = createConnection(settings)
   const close = (): Promise<void> => connection.close()
 
-  const load = async (what: string, key: KeyMeta, call: Call | undefined): Promise<EnvelopeKeyRecord | null> => {
-    const { Item } = await connection.request(what, call, ({ client, tableName, options }) =>
-      client.send(new GetItemCommand({ TableName: tableName, Key: itemKey(key), ConsistentRead: true }), options),
-    )
+  const readRow = async (key: KeyMeta, { client, tableName, options }: Attempt): Promise<EnvelopeKeyRecord | null> => {
+    const command = new GetItemCommand({ TableName: tableName, Key: itemKey(key), ConsistentRead: true })
+    const { Item } = await client.send(command, options)
     return Item === undefined ? null : toRecord(Item, key)
   }
 
@@ -76,7 +75,7 @@ export function createDynamoDbMetastore(options: DynamoDbMetastoreOptions = {}):
 
     async load(keyId, created, call) {
       checkKey({ keyId, created })
-      return load('load', { keyId, created }, call)
+      return connection.request('load', call, (attempt) => readRow({ keyId, created }, attempt))
     },
 
     async loadLatest(keyId, call) {
@@ -110,21 +109,21 @@ export function createDynamoDbMetastore(options: DynamoDbMetastoreOptions = {}):
       if (record.keyId !== keyId || record.created !== created) {
         throw new InvalidInputError("keyId and created must be the record's own")
       }
-      const outcome = await connection.request('store', call, async ({ client, tableName, options, number }) => {
+      return connection.request('store', call, async (attempt) => {
+        const { client, tableName, options, number } = attempt
         try {
           const command = { TableName: tableName, Item: item, ConditionExpression: 'attribute_not_exists(Id)' }
           await client.send(new PutItemCommand(command), options)
-          return 'inserted'
+          return true
         } catch (error) {
           if (!(error instanceof ConditionalCheckFailedException)) throw error
-          return number > 1 || sdkAttempts(error) > 1 ? 'there, maybe by an earlier try' : 'there'
+          if (number === 1 && sdkAttempts(error) <= 1) return false
         }
+        // An answer that was lost is no sign that the put was: the row there may be this call's own.
+        const found = await readRow({ keyId, created }, attempt)
+        if (found === null) throw new MetastoreError('DynamoDB store: the row was there, and is no longer')
+        return Buffer.compare(found.encryptedKey, record.encryptedKey) === 0
       })
-      if (outcome !== 'there, maybe by an earlier try') return outcome === 'inserted'
-      // An answer that was lost is no sign that the put was: the row there may be this call's own.
-      const found = await load('store', { keyId, created }, call)
-      if (found === null) throw new MetastoreError('DynamoDB store: the row was there, and is no longer')
-      return Buffer.compare(found.encryptedKey, record.encryptedKey) === 0
     },
 
     async *list(call) {
@@ -134,7 +133,8 @@ export function createDynamoDbMetastore(options: DynamoDbMetastoreOptions = {}):
 
     async markRevoked(keyId, created, call) {
       checkKey({ keyId, created })
-      const marked = await connection.request('markRevoked', call, async ({ client, tableName, options }) => {
+      return connection.request('markRevoked', call, async (attempt) => {
+        const { client, tableName, options } = attempt
         try {
           await client.send(
             new UpdateItemCommand({
@@ -148,12 +148,11 @@ export function createDynamoDbMetastore(options: DynamoDbMetastoreOptions = {}):
           )
           return true
         } catch (error) {
-          if (error instanceof ConditionalCheckFailedException) return false
-          throw error
+          if (!(error instanceof ConditionalCheckFailedException)) throw error
         }
+        // No row, or one without a map of the key: that one is corrupt, and reading it says so.
+        return (await readRow({ keyId, created }, attempt)) !== null
       })
-      // No row, or one without a map of the key: that one is corrupt, and `load` says so.
-      return marked || (await load('markRevoked', { keyId, created }, call)) !== null
     },
 
     check: (call) => checkTable(metastore, connection, settings, call),

@@ -1,13 +1,11 @@
-import { MetastoreError } from '@asherah/core/backend'
-import { ResourceNotFoundException } from '@aws-sdk/client-dynamodb'
+import { DeadlineError, MetastoreError } from '@asherah/core/backend'
+import { ResourceNotFoundException, TransactionConflictException } from '@aws-sdk/client-dynamodb'
 import { isServerError, isThrottlingError, isTransientError } from '@smithy/core/retry'
-
-/** A try of a request that got no answer in time. */
-export class NoAnswer extends Error {}
 
 /** What another try may cure: `throttled` wants a longer pause. */
 export function retryKind(error: unknown): 'throttled' | 'transient' | undefined {
-  if (error instanceof NoAnswer) return 'transient'
+  // The item is locked for a moment by somebody's transaction; the SDK leaves that to its caller.
+  if (error instanceof DeadlineError || error instanceof TransactionConflictException) return 'transient'
   if (!isSdkError(error)) return undefined
   if (isThrottlingError(error)) return 'throttled'
   return isTransientError(error) || isServerError(error) ? 'transient' : undefined
@@ -43,6 +41,7 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown failure'
   // Of an AggregateError (a host with several addresses) the message is empty.
   const code: unknown = Reflect.get(error, 'code')
-  const text = error.message === '' && typeof code === 'string' ? code : error.message
-  return error instanceof NoAnswer || error.name === 'Error' ? text : `${error.name}: ${text}`
+  // What follows the first line of a refused signature is the text that was signed, a session token in it.
+  const [text = ''] = (error.message === '' && typeof code === 'string' ? code : error.message).split('\n', 1)
+  return error instanceof DeadlineError || error.name === 'Error' ? text : `${error.name}: ${text}`
 }

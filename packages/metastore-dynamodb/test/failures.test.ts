@@ -60,6 +60,11 @@ async function failureOf(call: Promise<unknown>): Promise<AsherahError> {
 const passing: readonly [string, HttpFault][] = [
   ['throttled', { kind: 'awsError', type: 'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException' }],
   ['throttled on demand', { kind: 'awsError', type: 'com.amazon.coral.availability#ThrottlingException' }],
+  ['a transaction on the item', { kind: 'awsError', type: 'com.amazonaws.dynamodb.v20120810#TransactionConflictException' }],
+  [
+    "another region's write of the item",
+    { kind: 'awsError', type: 'com.amazonaws.dynamodb.v20120810#ReplicatedWriteConflictException' },
+  ],
   ['an internal error', { kind: 'awsError', type: 'InternalServerError', status: 500 }],
   ['500 from a load balancer', { kind: 'status', status: 500 }],
   ['503 from a load balancer', { kind: 'status', status: 503 }],
@@ -147,19 +152,20 @@ describe('a put whose answer is lost is no false duplicate', () => {
   })
 })
 
+const duplicate = 'com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException'
+
 describe('D-049 D-051 only the exception of a failed condition is a duplicate', () => {
-  const type = 'com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException'
 
   test('the class counts', async () => {
     await using metastore = proxied()
     const row = newRow()
-    faults({ kind: 'awsError', type, message: 'in any words' })
+    faults({ kind: 'awsError', type: duplicate, message: 'in any words' })
     expect(await metastore.store(row.keyId, row.created, row)).toBe(false)
   })
 
   test.each([
     ['ValidationException', 'ConditionalCheckFailedException: The conditional request failed'],
-    ['AccessDeniedException', `${type}: attribute_not_exists(Id)`],
+    ['AccessDeniedException', `${duplicate}: attribute_not_exists(Id)`],
     ['ItemCollectionSizeLimitExceededException', 'The conditional request failed'],
     ['ResourceNotFoundException', 'already exists'],
   ])('the words do not: %s', async (name, message) => {
@@ -183,6 +189,14 @@ describe('D-075 what another try cannot cure is not tried again', () => {
     proxy.setFault({ kind: 'awsError', type })
     expect((await failureOf(metastore.load('_SK_x', 1))).message).toMatch(message)
     expect(proxy.requests).toHaveLength(1)
+  })
+
+  test('of a message of several lines, only the first is shown: the others hold what was signed', async () => {
+    await using metastore = proxied()
+    const message = 'The signature does not match.\n\nThe Canonical String: x-amz-security-token:TOKEN'
+    proxy.setFault({ kind: 'awsError', type: 'InvalidSignatureException', message })
+    const error = await failureOf(metastore.load('_SK_x', 1))
+    expect(error.message).toMatch(/InvalidSignatureException: The signature does not match.$/)
   })
 
   test('an answer that is not JSON', async () => {
@@ -227,6 +241,22 @@ describe('D-076 time', () => {
     await using metastore = proxied({ credentials, attemptTimeoutMs: 50, timeoutMs: 100, maxAttempts: 9 })
     expect((await failureOf(metastore.load('_SK_x', 1))).message).toMatch(/no answer in \d+ ms/)
     expect(proxy.requests).toEqual([])
+  })
+
+  test('what store and markRevoked read after a refused write is within the same tries and time', async () => {
+    await using metastore = proxied({ attemptTimeoutMs: 100, maxAttempts: 2 })
+    const row = newRow()
+    const refuse = { kind: 'awsError', type: duplicate } as const
+    proxy.setFault(({ headers }) => {
+      if (actionOf({ headers }) === 'GetItem') return { kind: 'hang' }
+      return proxy.requests.length === 1 ? { kind: 'reset' } : refuse
+    })
+    expect((await failureOf(metastore.store(row.keyId, row.created, row))).message).toMatch(/after 2 tries: no answer/)
+    expect(proxy.requests.map(actionOf)).toEqual(['PutItem', 'PutItem', 'GetItem'])
+    proxy.forgetRequests()
+    proxy.setFault(({ headers }) => (actionOf({ headers }) === 'GetItem' ? { kind: 'hang' } : refuse))
+    expect((await failureOf(metastore.markRevoked(row.keyId, row.created))).code).toBe('ERR_ASHERAH_METASTORE')
+    expect(proxy.requests.map(actionOf)).toEqual(['UpdateItem', 'GetItem', 'UpdateItem', 'GetItem'])
   })
 
   test.each<[string, HttpFault]>([

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { ClosedError, MetastoreError } from '@asherah/core/backend'
-import { type PendingOperation, Pool as TarnPool, TimeoutError } from 'tarn'
+import { Pool as TarnPool, TimeoutError } from 'tarn'
 import { abortedError, throwIfAborted } from './errors.ts'
 import type { PoolLimits } from './options.ts'
 import { inTime } from './settle.ts'
@@ -43,6 +43,7 @@ export interface Pool<C> extends ConnectionSource<C> {
 interface Age {
   readonly openedAt: number
   idleSince: number
+  isPinged: boolean
 }
 
 /** The longest time that a timer takes: where tarn's own limit is not used. */
@@ -85,24 +86,22 @@ export function createPool<C extends object>(
     reapIntervalMillis: Math.ceil(Math.min(limits.idleTimeoutMs, limits.maxLifetimeMs) / 2),
     async create() {
       const connection = await inTime(connector.open(), limits.connectTimeoutMs, (late) => connector.close(late, false))
-      ages.set(connection, { openedAt: now(), idleSince: now() })
+      ages.set(connection, { openedAt: now(), idleSince: now(), isPinged: false })
       return connection
     },
+    // @ts-expect-error tarn waits for the promise, and its type does not say so
     async validate(connection) {
       const age = ages.get(connection)
       if (age === undefined || !isUsable(connection, age)) return false
       if (now() - age.idleSince < limits.healthCheckAfterMs) return true
-      const isAnswering = await answers(connection)
-      if (!isAnswering) end(connection, true)
-      return isAnswering
+      age.isPinged = true
+      await inTime(connector.ping(connection), limits.connectTimeoutMs)
+      age.isPinged = false
+      return true
     },
-    destroy: (connection) => end(connection, false),
+    // tarn asks for this too when a ping fails, or when nobody waits for it any more.
+    destroy: (connection) => end(connection, ages.get(connection)?.isPinged === true),
   })
-  const answers = (connection: C): Promise<boolean> =>
-    inTime(connector.ping(connection), limits.connectTimeoutMs).then(
-      () => true,
-      () => false,
-    )
 
   const release = (connection: C, broken: boolean): void => {
     const age = ages.get(connection)
@@ -116,7 +115,7 @@ export function createPool<C extends object>(
    * tarn loses the connection of an acquire that is aborted within the promises that hand it over, so not before they
    * have run; and it lets the one that it is opening idle for ever unless a call takes it.
    */
-  const abandon = (pending: PendingOperation<C>): void => {
+  const abandon = (pending: ReturnType<typeof tarn.acquire>): void => {
     setImmediate(() => {
       if (tarn.numPendingCreates() === 0) pending.abort()
     })

@@ -43,12 +43,16 @@ export function fakeConnector(): Connector<FakeConnection> & {
   readonly opened: FakeConnection[]
   failOpen: Error | undefined
   readonly closed: Set<FakeConnection>
+  /** Closed without a goodbye. */
+  readonly broken: Set<FakeConnection>
 } {
   const opened: FakeConnection[] = []
   const closed = new Set<FakeConnection>()
+  const broken = new Set<FakeConnection>()
   return {
     opened,
     closed,
+    broken,
     failOpen: undefined,
     async open() {
       if (this.failOpen !== undefined) throw this.failOpen
@@ -56,7 +60,8 @@ export function fakeConnector(): Connector<FakeConnection> & {
       opened.push(connection)
       return connection
     },
-    close(connection) {
+    close(connection, isBroken) {
+      if (isBroken) broken.add(connection)
       if (closed.has(connection)) throw new Error('closed twice')
       connection.open = false
       closed.add(connection)

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { createPool } from '@asherah/sql-shared'
 import { expect, test } from 'vitest'
 import { fakeConnector, LIMITS } from './fakes.ts'
@@ -52,18 +54,88 @@ test('a connection that ended while it was idle is replaced', async () => {
   expect(connector.closed.has(first)).toBe(true)
 })
 
-test('D-065 idle connections are closed after idleTimeoutMs, but for minIdleConnections, which are opened ahead', async () => {
-  const { pool, connector, clock } = poolOf({ idleTimeoutMs: 20, minIdleConnections: 2 })
+test('D-065 idle connections are closed after idleTimeoutMs, but for minIdleConnections', async () => {
+  const { pool, connector } = poolOf({ idleTimeoutMs: 20, minIdleConnections: 2 })
   const all = [await pool.acquire(undefined), await pool.acquire(undefined), await pool.acquire(undefined)]
   for (const connection of all) pool.release(connection, false)
-  clock.now = 20
+  expect(pool.idle).toBe(3)
   await expect.poll(() => pool.idle).toBe(2)
+  await new Promise((resolve) => setTimeout(resolve, 60))
   expect(connector.closed.size).toBe(1)
-  for (const connection of all) connection.open = false
-  await expect.poll(() => connector.opened.length).toBeGreaterThan(3)
-  await expect.poll(() => pool.idle).toBe(2)
   await pool.close()
   expect(pool.size).toBe(0)
+  expect(connector.closed.size).toBe(3)
+})
+
+test('a connection that was opened for a call that has gone is closed after idleTimeoutMs too', async () => {
+  const { pool, connector } = poolOf({ idleTimeoutMs: 20 })
+  const { open } = connector
+  connector.open = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    return open.call(connector)
+  }
+  const controller = new AbortController()
+  const opening = expect(pool.acquire(controller.signal)).rejects.toMatchObject({ code: 'ERR_ASHERAH_ABORTED' })
+  controller.abort()
+  await opening
+  await expect.poll(() => connector.closed.size).toBe(1)
+  expect(pool.size).toBe(0)
+})
+
+test('D-064 an abort at any moment of the hand-over loses no connection', async () => {
+  for (let ticks = 0; ticks < 30; ticks++) {
+    const { pool } = poolOf({ maxConnections: 1, acquireTimeoutMs: 200 })
+    const first = await pool.acquire(undefined)
+    const controller = new AbortController()
+    const second = pool.acquire(controller.signal).then(
+      (connection) => pool.release(connection, false),
+      () => {},
+    )
+    pool.release(first, false)
+    for (let tick = 0; tick < ticks; tick++) await undefined
+    controller.abort()
+    await second
+    pool.release(await pool.acquire(undefined), false)
+    expect(pool.size).toBe(1)
+  }
+})
+
+test('D-064 1,000 calls at once on two connections, a third of them aborted: all end, in their order', async () => {
+  const { pool, connector } = poolOf({ maxConnections: 2 })
+  const served: number[] = []
+  const outcomes = await Promise.all(
+    Array.from({ length: 1_000 }, async (_, i) => {
+      const controller = new AbortController()
+      if (i % 3 === 0) setImmediate(() => controller.abort())
+      try {
+        const connection = await pool.acquire(controller.signal)
+        served.push(i)
+        await new Promise((resolve) => setImmediate(resolve))
+        pool.release(connection, false)
+        return 'served'
+      } catch {
+        return 'aborted'
+      }
+    }),
+  )
+  expect(outcomes.filter((outcome) => outcome === 'served').length).toBeGreaterThanOrEqual(666)
+  expect(served).toEqual(served.toSorted((a, b) => a - b))
+  expect(connector.opened).toHaveLength(2)
+  expect(pool.waiting).toBe(0)
+})
+
+test('an abort while a connection is tested ends it at once: it may not answer a goodbye', async () => {
+  const { pool, connector, clock } = poolOf()
+  const first = await pool.acquire(undefined)
+  pool.release(first, false)
+  connector.ping = () => new Promise(() => {})
+  clock.now = 60_000
+  const controller = new AbortController()
+  const testing = expect(pool.acquire(controller.signal)).rejects.toMatchObject({ code: 'ERR_ASHERAH_ABORTED' })
+  controller.abort()
+  await testing
+  await expect.poll(() => connector.broken.has(first)).toBe(true)
+  await pool.close()
 })
 
 test('D-064 waiters are served in order, and never more than maxConnections are open', async () => {
@@ -166,4 +238,45 @@ test('an abort ends the wait for a connection that is being opened, and the pool
   letOpen()
   await expect.poll(() => pool.idle).toBe(1)
   expect((await pool.acquire(undefined)).number).toBe(1)
+})
+
+test('close fails who waits for a connection that is being opened or tested, and ends that one', async () => {
+  const { pool, connector, clock } = poolOf({ maxConnections: 2 })
+  pool.release(await pool.acquire(undefined), false)
+  connector.ping = () => new Promise(() => {})
+  clock.now = 60_000
+  const { open } = connector
+  let letOpen = (): void => {}
+  connector.open = async () => {
+    await new Promise<void>((resolve) => (letOpen = resolve))
+    return open.call(connector)
+  }
+  const waiting = [1, 2, 3].map(() =>
+    expect(pool.acquire(undefined)).rejects.toMatchObject({ code: 'ERR_ASHERAH_CLOSED' }),
+  )
+  const closing = pool.close()
+  await Promise.all(waiting)
+  letOpen()
+  await closing
+  expect(connector.opened).toHaveLength(2)
+  expect(connector.closed.size).toBe(2)
+  expect(pool.size).toBe(0)
+})
+
+test('close leaves no timer behind, even when a call came in between', async () => {
+  const script = `
+    import { createPool } from '@asherah/sql-shared'
+    const connector = { open: async () => ({}), close() {}, isOpen: () => true, ping: async () => {} }
+    const limits = ${JSON.stringify(LIMITS)}
+    const pool = createPool('Fake', connector, limits)
+    pool.release(await pool.acquire(undefined), false)
+    const late = pool.acquire(undefined).catch(() => {})
+    await pool.close()
+    await late
+    await new Promise((resolve) => setImmediate(resolve))
+    console.log(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length)
+  `
+  const options = ['--conditions=asherah-source', '--input-type=module', '--eval', script]
+  const { stdout } = await promisify(execFile)(process.execPath, options, { cwd: import.meta.dirname })
+  expect(stdout).toBe('0\n')
 })

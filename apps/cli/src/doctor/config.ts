@@ -30,10 +30,11 @@ export async function inspectConfig(path: string | undefined): Promise<ConfigRep
 
 /** Whether it has a key of the library, in any case, that is none of the command's. */
 function isLibraryConfig(text: string): boolean {
-  const own: readonly string[] = settingNames
-  const names = configKeys.flatMap(({ name, camel }) => [name, camel]).filter((name) => !own.includes(name))
+  const own = new Set(settingNames.map((name) => name.toLowerCase()))
   const lower = text.toLowerCase()
-  return names.some((name) => lower.includes(`"${name.toLowerCase()}"`))
+  return configKeys
+    .flatMap(({ name, camel }) => [name.toLowerCase(), camel.toLowerCase()])
+    .some((name) => !own.has(name) && lower.includes(`"${name}"`))
 }
 
 /** What 3.x took for a KMS that is not named. */

@@ -23,8 +23,6 @@ interface Kind {
   readonly options: readonly string[]
   /** What it means in the terms of `@asherah/config`. */
   config(key: string, options: Options): Readonly<Record<string, unknown>>
-  /** The variables that it reads here; the AWS SDK reads its own. */
-  readonly variables?: RegExp
 }
 
 const kinds: Readonly<Record<string, Kind>> = {
@@ -46,7 +44,6 @@ const kinds: Readonly<Record<string, Kind>> = {
       vaultAddr: address,
       vaultTransitMount: mount,
     }),
-    variables: /^VAULT_/,
   },
 }
 
@@ -88,7 +85,8 @@ export function chosenKms({ settings, env }: Pick<MasterKeySources, 'settings' |
   const { name, kind, key, options } = parse(text)
   const { namespace = env.VAULT_NAMESPACE } = options
   try {
-    const variables = Object.entries(env).filter(([variable]) => kind.variables?.test(variable))
+    // The AWS SDK reads its own.
+    const variables = Object.entries(env).filter(([variable]) => name === 'vault' && variable.startsWith('VAULT_'))
     const plan = kmsPlan(readConfigObject(kind.config(key, options), Object.fromEntries(variables)))
     return name === 'vault' && namespace ? { ...plan, options: { ...plan.options, namespace } } : plan
   } catch (cause) {

@@ -41,7 +41,9 @@ describe('--kms', () => {
   })
 
   test('a master key file as a flag beside another KMS is refused', async () => {
-    await expect(open('secrets-manager://x', { masterKeyFile: 'k' })).rejects.toThrow(/for --kms static, but --kms is another/)
+    await expect(open('secrets-manager://x', { masterKeyFile: 'k' })).rejects.toThrow(
+      /for --kms static, but --kms is another/,
+    )
   })
 
   test('a token over plain HTTP to another machine is refused, and not shown', async () => {

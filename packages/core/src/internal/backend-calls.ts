@@ -18,6 +18,16 @@ export interface MetastoreCalls {
   store(record: EnvelopeKeyRecord, call: Call): Promise<boolean>
 }
 
+/** Rows and system keys for a thread that cannot wait for a promise: each call blocks until it has its answer. */
+export interface BlockingKeySource {
+  /** The row of exactly this key, or null. */
+  load(keyId: string, created: number): EnvelopeKeyRecord | null
+  /** The newest row not after `notAfter` (Unix seconds), or null. */
+  loadLatest(keyId: string, notAfter: number): EnvelopeKeyRecord | null
+  /** The plaintext system key of a row, in memory of its own, which core wipes. */
+  decryptKey(row: EnvelopeKeyRecord): Uint8Array
+}
+
 /** The KMS as core calls it. */
 export interface KmsCalls {
   encryptKey(key: Uint8Array, meta: KeyMeta, call: Call): Promise<Uint8Array>
@@ -28,7 +38,7 @@ export interface KmsCalls {
 export function createMetastoreCalls(metastore: Metastore): MetastoreCalls {
   const { metastoreLoad, metastoreLoadLatest, metastoreStore } = channels.trace
   const failed = (what: string, keyId: string, cause: unknown, call: Call): unknown =>
-    failureOf(call, cause, (why) => new MetastoreError(`the metastore could not ${what} ${JSON.stringify(keyId)}`, why))
+    failureOf(call, cause, metastoreFailure(what, keyId))
 
   const load: MetastoreCalls['load'] = async (key, call) => {
     try {
@@ -41,13 +51,7 @@ export function createMetastoreCalls(metastore: Metastore): MetastoreCalls {
   const loadLatest: MetastoreCalls['loadLatest'] = async (keyId, notAfter, call) => {
     try {
       const row = await metastore.loadLatest(keyId, { ...signalOf(call), notAfter })
-      if (row === null) return null
-      const latest = validateEnvelopeKeyRecord(row, { keyId })
-      if (latest.created <= notAfter) return latest
-      throw new FutureKeyError(
-        `the latest key of ${JSON.stringify(keyId)} is dated ${isoTime(latest.created)}, beyond the allowed clock skew: ` +
-          "check this machine's clock, and that the metastore honours notAfter",
-      )
+      return row === null ? null : checkedLatest(row, keyId, notAfter)
     } catch (cause) {
       throw failed('load the latest', keyId, cause, call)
     }
@@ -81,15 +85,13 @@ export function createMetastoreCalls(metastore: Metastore): MetastoreCalls {
 /** Wraps a KMS. What it throws becomes a `KmsError`, and so does a key of a wrong shape. */
 export function createKmsCalls(kms: KeyManagementService): KmsCalls {
   const { kmsEncryptKey, kmsDecryptKey } = channels.trace
-  const failed = (what: string, keyId: string, why: { cause: unknown }): Error =>
-    new KmsError(`the KMS could not ${what} system key ${JSON.stringify(keyId)}`, why)
   return {
     encryptKey(key, meta, call) {
       const { keyId, created } = meta
       return trace(kmsEncryptKey, { keyId, created }, () =>
         guarded(
           call,
-          (why) => failed('encrypt', keyId, why),
+          kmsFailure('encrypt', keyId),
           async () => {
             const blob: unknown = await kms.encryptKey(key, { ...signalOf(call), key: { keyId, created } })
             if (!isUint8Array(blob) || blob.byteLength === 0) throw new TypeError('encryptKey must return bytes')
@@ -103,25 +105,69 @@ export function createKmsCalls(kms: KeyManagementService): KmsCalls {
       return trace(kmsDecryptKey, { keyId, created }, () =>
         guarded(
           call,
-          (why) => failed('decrypt', keyId, why),
+          kmsFailure('decrypt', keyId),
           async () => {
             const key: unknown = await kms.decryptKey(record.encryptedKey, {
               ...signalOf(call),
               key: { keyId, created },
               revoked,
             })
-            if (!isUint8Array(key)) throw new TypeError('decryptKey must return bytes')
-            if (key.byteLength !== KEY_BYTES) {
-              const length = key.byteLength
-              key.fill(0)
-              throw new TypeError(`decryptKey must return ${KEY_BYTES} bytes, not ${length}`)
-            }
-            return key
+            return checkedKey(key)
           },
         ),
       )
     },
   }
+}
+
+/** Wraps a blocking source: its answers checked and its failures typed, as those of the asynchronous calls are. */
+export function checkedSource(source: BlockingKeySource): BlockingKeySource {
+  const guardedNow = <T>(wrap: (why: { cause: unknown }) => Error, work: () => T): T => {
+    try {
+      return work()
+    } catch (cause) {
+      throw failureOf({}, cause, wrap)
+    }
+  }
+  return {
+    load: (keyId, created) =>
+      guardedNow(metastoreFailure('load', keyId), () => {
+        const row: unknown = source.load(keyId, created)
+        return row === null ? null : validateEnvelopeKeyRecord(row, { keyId, created })
+      }),
+    loadLatest: (keyId, notAfter) =>
+      guardedNow(metastoreFailure('load the latest', keyId), () => {
+        const row: unknown = source.loadLatest(keyId, notAfter)
+        return row === null ? null : checkedLatest(row, keyId, notAfter)
+      }),
+    decryptKey: (row) => guardedNow(kmsFailure('decrypt', row.keyId), () => checkedKey(source.decryptKey(row))),
+  }
+}
+
+function metastoreFailure(what: string, keyId: string): (why: { cause: unknown }) => Error {
+  return (why) => new MetastoreError(`the metastore could not ${what} ${JSON.stringify(keyId)}`, why)
+}
+
+function kmsFailure(what: string, keyId: string): (why: { cause: unknown }) => Error {
+  return (why) => new KmsError(`the KMS could not ${what} system key ${JSON.stringify(keyId)}`, why)
+}
+
+/** @throws CorruptRecordError, FutureKeyError */
+function checkedLatest(row: unknown, keyId: string, notAfter: number): EnvelopeKeyRecord {
+  const latest = validateEnvelopeKeyRecord(row, { keyId })
+  if (latest.created <= notAfter) return latest
+  throw new FutureKeyError(
+    `the latest key of ${JSON.stringify(keyId)} is dated ${isoTime(latest.created)}, beyond the allowed clock skew: ` +
+      "check this machine's clock, and that the metastore honours notAfter",
+  )
+}
+
+function checkedKey(key: unknown): Uint8Array {
+  if (!isUint8Array(key)) throw new TypeError('decryptKey must return bytes')
+  if (key.byteLength === KEY_BYTES) return key
+  const length = key.byteLength
+  key.fill(0)
+  throw new TypeError(`decryptKey must return ${KEY_BYTES} bytes, not ${length}`)
 }
 
 /** What backends are given of a call: never the hierarchy's own options, and an object of their own. */

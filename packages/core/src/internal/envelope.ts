@@ -6,6 +6,8 @@ import { channels } from '../diagnostics.ts'
 import { DecryptionError, KeyNotFoundError, WrongPartitionError } from '../errors.ts'
 import type { PartitionIds } from '../partition.ts'
 import type { KeyMeta } from '../types.ts'
+import type { BlockingKeySource } from './backend-calls.ts'
+import type { BlockingLoad } from './blocking-load.ts'
 import type { KeyCache } from './key-cache.ts'
 import { cacheKeyOf, type KeyEntry, type KeyStatus, type KeyUsage, releaseKey, type WriteKey } from './key-entry.ts'
 import type { KeyLevel } from './key-level.ts'
@@ -14,6 +16,7 @@ import type { KeyRecovery } from './key-recovery.ts'
 /** What the envelope of a factory is made of. */
 export interface EnvelopeContext {
   readonly keys: KeyLevel
+  readonly blockingLoad: BlockingLoad
   readonly policy: CryptoPolicy
   readonly clock: Clock
   /** What the factory remembers of a key. */
@@ -43,6 +46,8 @@ export interface Envelope {
   seal<T>(partition: Partition, plaintext: Uint8Array, seal: SealRow<T>, call: Call, rows?: number): Promise<Awaited<T>>
   /** Loads the key that writes, or makes one, and caches it. */
   warm(partition: Partition, call: Call): Promise<void>
+  /** Loads the key that writes, or the one that a record names, in this tick. False: that needs the forms with a promise. */
+  loadNow(partition: Partition, parent: KeyMeta | undefined, source: BlockingKeySource): boolean
   /** @throws WrongPartitionError before anything is loaded. */
   checkPartition(partition: Partition, parentKeyId: string): void
   tryOpen(partition: Partition, parentKeyId: string, parentCreated: number, open: OpenRow): Uint8Array | undefined
@@ -51,7 +56,7 @@ export interface Envelope {
 
 /** Makes the envelope of a factory. */
 export function createEnvelope(context: EnvelopeContext): Envelope {
-  const { keys, policy, clock, recovery } = context
+  const { keys, blockingLoad, policy, clock, recovery } = context
 
   const sealWith = <T>(
     partition: Partition,
@@ -119,6 +124,11 @@ export function createEnvelope(context: EnvelopeContext): Envelope {
     },
     async warm({ ids, keyCache }, call) {
       releaseKey((await keys.latest(keyCache, ids.intermediateKeyId, call)).entry)
+    },
+    loadNow({ ids, keyCache }, parent, source) {
+      return parent === undefined
+        ? blockingLoad.latest(keyCache, ids.intermediateKeyId, source)
+        : blockingLoad.exact(keyCache, parent, source)
     },
     checkPartition({ ids }, parentKeyId) {
       if (ids.isOwnIntermediateKey(parentKeyId)) return

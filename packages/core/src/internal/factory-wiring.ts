@@ -109,7 +109,7 @@ export function wireFactory(given: SessionFactoryOptions): FactoryParts {
     options.recoveryRegionSuffixes && createKeyRecovery(metastoreCalls, options.selfHealRecoveredKeys ?? false)
 
   const createCore = createSessionCores({
-    envelope: createEnvelope({ keys, policy, clock, usageOf, recovery }),
+    envelope: createEnvelope({ keys, blockingLoad: hierarchy.blockingLoad, policy, clock, usageOf, recovery }),
     crypto,
     operations,
     limits: { maxPlaintextBytes },

@@ -1,10 +1,11 @@
 import { WRAPPED_KEY_BYTES } from '../aes-256-gcm.ts'
 import type { CacheFactory } from '../contracts/cache.ts'
-import type { CryptoProvider } from '../contracts/crypto-provider.ts'
+import type { CryptoProvider, KeyHandle } from '../contracts/crypto-provider.ts'
 import { CorruptRecordError, DecryptionError, KeyNotFoundError, KmsError, WrongPartitionError } from '../errors.ts'
 import type { FactoryIds } from '../partition.ts'
 import type { EnvelopeKeyRecord, KeyMeta } from '../types.ts'
 import type { KmsCalls } from './backend-calls.ts'
+import { type BlockingLoad, createBlockingLoad } from './blocking-load.ts'
 import { createCacheCounters } from './counters.ts'
 import { createKeyCache, type KeyCache, type KeyCacheOptions } from './key-cache.ts'
 import { acquireKey, type KeyEntry, releaseKey } from './key-entry.ts'
@@ -24,6 +25,7 @@ export interface KeyHierarchy {
   readonly systemCache: KeyCache
   /** Each session has a cache of its own, or all share one. */
   readonly intermediateKeys: KeyLevel
+  readonly blockingLoad: BlockingLoad
 }
 
 /** Wires the two levels: system keys under the KMS, intermediate keys under system keys. */
@@ -82,6 +84,25 @@ export function createKeyHierarchy(context: HierarchyContext): KeyHierarchy {
     return parent
   }
 
+  /** The parent of a row that is to be unwrapped. @throws CorruptRecordError, WrongPartitionError */
+  const checkedParent = (row: EnvelopeKeyRecord): KeyMeta => {
+    const parent = parentMeta(row)
+    if (parent === undefined) throw corrupt(row, 'has no ParentKeyMeta')
+    if (row.encryptedKey.byteLength === WRAPPED_KEY_BYTES) return parent
+    throw corrupt(row, `has a Key of ${row.encryptedKey.byteLength} bytes instead of ${WRAPPED_KEY_BYTES}`)
+  }
+  const unwrap = (row: EnvelopeKeyRecord, system: KeyEntry): KeyHandle => {
+    try {
+      return crypto.unwrapKey(row.encryptedKey, system.handle)
+    } catch (cause) {
+      if (!(cause instanceof DecryptionError)) throw cause
+      throw new DecryptionError(
+        `intermediate key ${JSON.stringify(row.keyId)} created ${row.created} was altered, or wrapped by another system key`,
+        { cause },
+      )
+    }
+  }
+
   const intermediateKeys = level(
     'ik',
     {
@@ -114,20 +135,10 @@ export function createKeyHierarchy(context: HierarchyContext): KeyHierarchy {
         releaseKey(system)
       },
       async open(row, call, given) {
-        const parent = parentMeta(row)
-        if (parent === undefined) throw corrupt(row, 'has no ParentKeyMeta')
-        if (row.encryptedKey.byteLength !== WRAPPED_KEY_BYTES) {
-          throw corrupt(row, `has a Key of ${row.encryptedKey.byteLength} bytes instead of ${WRAPPED_KEY_BYTES}`)
-        }
+        const parent = checkedParent(row)
         const system = given ?? (await systemKeys.exact(systemCache, parent, call))
         try {
-          return { handle: crypto.unwrapKey(row.encryptedKey, system.handle), parent: system.status }
-        } catch (cause) {
-          if (!(cause instanceof DecryptionError)) throw cause
-          throw new DecryptionError(
-            `intermediate key ${JSON.stringify(row.keyId)} created ${row.created} was altered, or wrapped by another system key`,
-            { cause },
-          )
+          return { handle: unwrap(row, system), parent: system.status }
         } finally {
           if (system !== given) releaseKey(system)
         }
@@ -154,7 +165,17 @@ export function createKeyHierarchy(context: HierarchyContext): KeyHierarchy {
     policy.intermediateKeyCacheMaxSize,
   )
 
-  return { systemKeys, systemCache, intermediateKeys }
+  const blockingLoad = createBlockingLoad({
+    policy,
+    freshness: context.freshness,
+    crypto,
+    systemKeys,
+    systemCache,
+    intermediateKeys,
+    checkedParent,
+    unwrap,
+  })
+  return { systemKeys, systemCache, intermediateKeys, blockingLoad }
 }
 
 function corrupt(row: EnvelopeKeyRecord, what: string): CorruptRecordError {

@@ -7,11 +7,11 @@ import { AbortedError, KeyNotFoundError } from '../errors.ts'
 import type { EnvelopeKeyRecord, KeyMeta } from '../types.ts'
 import type { MetastoreCalls } from './backend-calls.ts'
 import type { CacheCounters } from './counters.ts'
-import { createExactKeys } from './exact-keys.ts'
+import { createExactKeys, type ExactKeys } from './exact-keys.ts'
 import type { Freshness, FreshnessRules } from './freshness.ts'
 import type { KeyCache } from './key-cache.ts'
 import { cacheKeyOf, type KeyEntry, type KeyStatus, type KeyUsage, type WriteKey } from './key-entry.ts'
-import { createLatestKeys } from './latest-keys.ts'
+import { createLatestKeys, type LatestKeys } from './latest-keys.ts'
 import type { Operations } from './operations.ts'
 import type { RotationQueue } from './rotation-queue.ts'
 
@@ -99,6 +99,10 @@ export interface KeyLevel {
   exact(cache: KeyCache, key: KeyMeta, call: ReadCall): Promise<KeyEntry>
   /** What the key's row says now, without unwrapping it. @throws KeyNotFoundError */
   status(key: KeyMeta, call: Call): Promise<KeyStatus>
+  /** For rows that were read while the thread was blocked. */
+  readonly rows: Pick<ExactKeys, 'known' | 'add' | 'noteRevoked'> &
+    Pick<LatestKeys, 'mayBeLatest' | 'setLatest' | 'notAfter'> &
+    Pick<LevelTools, 'publish'>
 }
 
 /** What the two halves of a level share. */
@@ -158,6 +162,15 @@ export function createKeyLevel(
     },
     exact: exact.get,
     status: exact.status,
+    rows: {
+      known: exact.known,
+      add: exact.add,
+      noteRevoked: exact.noteRevoked,
+      mayBeLatest: latest.mayBeLatest,
+      setLatest: latest.setLatest,
+      notAfter: latest.notAfter,
+      publish: tools.publish,
+    },
   }
 }
 

@@ -16,6 +16,16 @@ export interface LatestKeys {
   refusal(key: WriteKey, now?: number): 'expired' | 'unusable' | undefined
   /** Whether a key may write, if only once more in queued rotation. */
   mayWrite: KeyLevel['mayWrite']
+  /** The latest `created`, in Unix seconds, that this machine's clock believes. */
+  notAfter(now?: number): number
+  /**
+   * Whether a row that "latest" has shown can be of a key that writes. Takes over its revocation.
+   *
+   * @throws WrongPartitionError
+   */
+  mayBeLatest(cache: KeyCache, row: EnvelopeKeyRecord, call?: WriteCall): boolean
+  /** Makes an entry the key that writes. @returns undefined, and does nothing, when it may not. */
+  setLatest(cache: KeyCache, entry: KeyEntry, readStart: number, call?: WriteCall): WriteKey | undefined
 }
 
 /** Load the latest key or create one: steps 1 to 3 of encrypt in `key-hierarchy`. */
@@ -26,7 +36,6 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     (key) => releaseKey(key.entry),
   )
 
-  /** The latest `created`, in Unix seconds, that this machine's clock believes. */
   const notAfter = (now = clock.now()): number => Math.floor((now + policy.clockSkewMs) / 1_000)
   const isExpired = (created: number, now = clock.now()): boolean => now > created * 1_000 + policy.expireAfterMs
   const maySkipExpiry = (call: WriteCall): boolean => policy.rotation === 'queued' && call.inline !== true
@@ -52,6 +61,24 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     return { entry, usage, freshness: freshness.since(readStart) }
   }
 
+  const mayBeLatest: LatestKeys['mayBeLatest'] = (cache, row, call = {}) => {
+    // The parent's name before anything else: never create beside another service's key.
+    const hasParent = rules.hasParent(row)
+    if (row.revoked) {
+      const cached = cache.get(cacheKeyOf(row.keyId, row.created))
+      if (cached !== undefined) exact.noteRevoked(cached.status, row)
+      return false
+    }
+    const isOld = isExpired(row.created) || (row.parentKeyMeta !== undefined && isExpired(row.parentKeyMeta.created))
+    return hasParent && (!isOld || maySkipExpiry(call))
+  }
+  const setLatest: LatestKeys['setLatest'] = (cache, entry, readStart, call) => {
+    const key = latestKey(entry, readStart)
+    if (!mayWrite(key, call)) return undefined
+    cache.setLatest(key)
+    return key
+  }
+
   /** A row that "latest" has shown, as a key that may write, with a reference; undefined: a new key has to be made. */
   const writeKeyOf = async (
     cache: KeyCache,
@@ -59,15 +86,7 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
     readStart: number,
     call: WriteCall,
   ): Promise<WriteKey | undefined> => {
-    // The parent's name before anything else: never create beside another service's key.
-    const hasParent = rules.hasParent(row)
-    if (row.revoked) {
-      const cached = cache.get(cacheKeyOf(row.keyId, row.created))
-      if (cached !== undefined) exact.noteRevoked(cached.status, row)
-      return undefined
-    }
-    const isOld = isExpired(row.created) || (row.parentKeyMeta !== undefined && isExpired(row.parentKeyMeta.created))
-    if (!hasParent || (isOld && !maySkipExpiry(call))) return undefined
+    if (!mayBeLatest(cache, row, call)) return undefined
     const known = exact.known(cache, row, readStart)
     let entry = known
     try {
@@ -80,10 +99,8 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
       } finally {
         if (parent?.entry !== undefined) releaseKey(parent.entry)
       }
-      const key = latestKey(entry, readStart)
-      if (!mayWrite(key, call)) return undefined
-      cache.setLatest(key)
-      entry = undefined // the caller's now
+      const key = setLatest(cache, entry, readStart, call)
+      if (key !== undefined) entry = undefined // the caller's now
       return key
     } finally {
       if (entry !== undefined) releaseKey(entry)
@@ -245,6 +262,9 @@ export function createLatestKeys(tools: LevelTools, exact: ExactKeys): LatestKey
   return {
     refusal,
     mayWrite,
+    notAfter,
+    mayBeLatest,
+    setLatest,
     async get(cache, keyId, call) {
       const cached = cache.latest(keyId)
       if (cached === undefined) {

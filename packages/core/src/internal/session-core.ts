@@ -5,6 +5,7 @@ import { channels, isTraced, type TraceContext, trace, traceNow } from '../diagn
 import { AsherahError, type AsherahErrorCode, DecryptionError } from '../errors.ts'
 import type { PartitionIds } from '../partition.ts'
 import type { DataRowRecord, DataRowRecordInput, KeyMeta } from '../types.ts'
+import type { BlockingKeySource } from './backend-calls.ts'
 import { offHeapCopy } from './bytes.ts'
 import { type Envelope, type OpenRow, openRow, type Partition, type SealRow } from './envelope.ts'
 import type { KeyCache } from './key-cache.ts'
@@ -52,6 +53,8 @@ export interface SessionCore {
   encryptToJsonNow(plaintext: Uint8Array): string | undefined
   /** As `tryDecrypt`, for callers that cannot wait: every form of a record, and traced. Undefined: a key must be loaded. */
   decryptNow(record: DataRowRecordInput): Uint8Array | undefined
+  /** Loads the key that writes, or the one that a record names, in this tick. False: that needs the forms with a promise. */
+  loadKeysNow(source: BlockingKeySource, record: DataRowRecordInput | undefined): boolean
   encryptMany(plaintexts: readonly Uint8Array[], call: Call): Promise<string[]>
   decryptMany(records: readonly DataRowRecordInput[], call: Call): Promise<Uint8Array[]>
   /** Loads the key that the next encrypt needs. */
@@ -279,6 +282,14 @@ export function createSessionCores(context: SessionCoreContext): CreateSessionCo
         return openNow(this, record)
       } catch (error) {
         throw context.uniformErrors ? uniform(error) : error
+      }
+    }
+    loadKeysNow(source: BlockingKeySource, record: DataRowRecordInput | undefined): boolean {
+      operations.check()
+      try {
+        return envelope.loadNow(this, record === undefined ? undefined : parse(this, record).parent, source)
+      } catch (error) {
+        throw context.uniformErrors && record !== undefined ? uniform(error) : error
       }
     }
     warm(call: Call): Promise<void> {
