@@ -218,6 +218,10 @@ export interface AsherahConfig {
   readonly VaultTransitMount?: string | null | undefined
   /** As {@link AsherahConfig.VaultTransitMount}. */
   readonly vaultTransitMount?: string | null | undefined
+  /** The namespace, where Vault has several. Default: none. */
+  readonly VaultNamespace?: string | null | undefined
+  /** As {@link AsherahConfig.VaultNamespace}. */
+  readonly vaultNamespace?: string | null | undefined
   /** A token; not together with VaultAuthMethod. Default: none. */
   readonly VaultToken?: string | null | undefined
   /** As {@link AsherahConfig.VaultToken}. */

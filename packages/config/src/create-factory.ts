@@ -64,38 +64,65 @@ export async function createFactoryFromConfig(
   options: FromConfigOptions = {},
 ): Promise<ConfiguredFactory> {
   checkKnownOptions('createFactoryFromConfig', options, OPTIONS)
-  const { env = process.env, load = loadPackage, cacheSessions, wrapMetastore, wrapKms, ...rest } = options
+  const { env = process.env, load = loadPackage, ...rest } = options
   const plan = planOf(isSettings(config) ? config : readConfigObject(config, env))
+  const backends = await openBackends(plan, load)
+  try {
+    return createFactoryOver(plan, backends, rest)
+  } catch (error) {
+    await backends.close().catch(() => undefined) // the first failure is the one to tell
+    throw error
+  }
+}
+
+/** The backends of a plan. */
+export interface Backends {
+  readonly metastore: Metastore
+  readonly kms: KeyManagementService
+  close(): Promise<void>
+}
+
+/** The asynchronous half of {@link createFactoryFromConfig}. Tells the plan's warnings. @throws InvalidConfigError */
+export async function openBackends(plan: Plan, load: LoadPackage): Promise<Backends> {
   for (const message of plan.warnings) channels.warning.publish({ code: 'CONFIG_NO_EFFECT', message })
   const opened: { close?(): Promise<void> | void }[] = []
   try {
-    const madeKms = await loadKms(plan.kms, load)
-    opened.push(madeKms)
-    const madeMetastore = await loadMetastore(plan.metastore, load)
-    opened.push(madeMetastore)
-    if (plan.driftGuard) await checkDrift(madeMetastore, plan)
-    const metastore = wrapMetastore?.(madeMetastore, plan) ?? madeMetastore
-    const kms = wrapKms?.(madeKms, plan) ?? madeKms
-    const factory = new SessionFactory({
-      service: plan.service,
-      product: plan.product,
-      policy: { ...plan.policy, cacheSessions: cacheSessions ?? plan.sessionCaching },
-      selfHealRecoveredKeys: plan.selfHealRecoveredKeys,
-      ...(plan.recoveryRegionSuffixes !== undefined && { recoveryRegionSuffixes: plan.recoveryRegionSuffixes }),
-      ...rest,
-      metastore,
-      kms,
-    })
-    let closing: Promise<void> | undefined
-    const close: ConfiguredFactory['close'] = (how) => {
-      closing ??= factory.close(how).finally(() => closeAll(opened))
-      return closing
-    }
-    return { factory, metastore: madeMetastore, kms: madeKms, plan, close, [Symbol.asyncDispose]: () => close() }
+    const kms = await loadKms(plan.kms, load)
+    opened.push(kms)
+    const metastore = await loadMetastore(plan.metastore, load)
+    opened.push(metastore)
+    if (plan.driftGuard) await checkDrift(metastore, plan)
+    return { metastore, kms, close: () => closeAll(opened) }
   } catch (error) {
     await closeAll(opened).catch(() => undefined) // the first failure is the one to tell
     throw error
   }
+}
+
+/** The other half, for who has the backends: a factory over them, whose `close` closes them. @throws InvalidConfigError */
+export function createFactoryOver(
+  plan: Plan,
+  backends: Backends,
+  options: Omit<FromConfigOptions, 'env' | 'load'> = {},
+): ConfiguredFactory {
+  const { cacheSessions, wrapMetastore, wrapKms, ...rest } = options
+  const { metastore, kms } = backends
+  const factory = new SessionFactory({
+    service: plan.service,
+    product: plan.product,
+    policy: { ...plan.policy, cacheSessions: cacheSessions ?? plan.sessionCaching },
+    selfHealRecoveredKeys: plan.selfHealRecoveredKeys,
+    ...(plan.recoveryRegionSuffixes !== undefined && { recoveryRegionSuffixes: plan.recoveryRegionSuffixes }),
+    ...rest,
+    metastore: wrapMetastore?.(metastore, plan) ?? metastore,
+    kms: wrapKms?.(kms, plan) ?? kms,
+  })
+  let closing: Promise<void> | undefined
+  const close: ConfiguredFactory['close'] = (how) => {
+    closing ??= factory.close(how).finally(() => backends.close())
+    return closing
+  }
+  return { factory, metastore, kms, plan, close, [Symbol.asyncDispose]: () => close() }
 }
 
 async function closeAll(opened: readonly { close?(): Promise<void> | void }[]): Promise<void> {

@@ -1,6 +1,13 @@
 export type { AsherahConfig } from './asherah-config.ts'
 export { type Database, type Route, routeConnectionString } from './connection-string.ts'
-export { type ConfiguredFactory, createFactoryFromConfig, type FromConfigOptions } from './create-factory.ts'
+export {
+  type Backends,
+  type ConfiguredFactory,
+  createFactoryFromConfig,
+  createFactoryOver,
+  type FromConfigOptions,
+  openBackends,
+} from './create-factory.ts'
 export { type ConfigKey, configKeys, type KeyGroup, type KeyType } from './key-table.ts'
 export { kmsPlan } from './kms-plan.ts'
 export { type LoadPackage, loadKms, loadMetastore } from './load-backend.ts'

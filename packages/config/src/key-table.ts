@@ -224,6 +224,10 @@ export const configKeys: readonly ConfigKey[] = [
     ambient,
     byDefault: 'transit',
   }),
+  key('VaultNamespace', 'text', 'vault', 'The namespace, where Vault has several.', {
+    env: ['VAULT_NAMESPACE'],
+    ambient,
+  }),
   key('VaultToken', 'secret', 'vault', 'A token; not together with VaultAuthMethod.', {
     env: ['VAULT_TOKEN'],
     ambient,

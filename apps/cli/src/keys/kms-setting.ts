@@ -38,11 +38,12 @@ const kinds: Readonly<Record<string, Kind>> = {
   },
   vault: {
     options: ['address', 'mount', 'namespace'],
-    config: (vaultTransitKey, { address, mount }) => ({
+    config: (vaultTransitKey, { address, mount, namespace }) => ({
       kms: 'vault',
       vaultTransitKey,
       vaultAddr: address,
       vaultTransitMount: mount,
+      vaultNamespace: namespace,
     }),
   },
 }
@@ -83,12 +84,10 @@ export function chosenKms({ settings, env }: Pick<MasterKeySources, 'settings' |
   if (text === undefined) return settings.library?.kms
   if (text === 'static') return undefined
   const { name, kind, key, options } = parse(text)
-  const { namespace = env.VAULT_NAMESPACE } = options
   try {
     // The AWS SDK reads its own.
     const variables = Object.entries(env).filter(([variable]) => name === 'vault' && variable.startsWith('VAULT_'))
-    const plan = kmsPlan(readConfigObject(kind.config(key, options), Object.fromEntries(variables)))
-    return name === 'vault' && namespace ? { ...plan, options: { ...plan.options, namespace } } : plan
+    return kmsPlan(readConfigObject(kind.config(key, options), Object.fromEntries(variables)))
   } catch (cause) {
     if (!(cause instanceof InvalidConfigError)) throw cause
     throw new InvalidConfigError(`--kms ${name}: ${withVariables(cause.message)}`, { cause })
