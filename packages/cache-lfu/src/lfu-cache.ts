@@ -13,12 +13,20 @@ const MAX_SIZE = 2 ** 23
  * Uses are never forgotten while an entry stays: what was popular long ago keeps its place. Each cache takes a `maxSize`
  * from 1 to 8,388,608 entries, and memory as it fills.
  *
+ * @param options There are none: a cache's size is an option of the policy.
+ * @throws InvalidConfigError for any option.
  * @example
  * import { createLfuCache } from '@asherah/cache-lfu'
  *
  * const policy = { intermediateKeyCache: createLfuCache(), intermediateKeyCacheMaxSize: 100_000 }
  */
-export function createLfuCache(): CacheFactory {
+export function createLfuCache(options: Readonly<Record<string, never>> = {}): CacheFactory {
+  const [given] = Object.keys(options)
+  if (given !== undefined) {
+    throw new InvalidConfigError(
+      `createLfuCache has no option ${JSON.stringify(given)}: the policy has the size, such as intermediateKeyCacheMaxSize`,
+    )
+  }
   return { kind: 'lfu', create: createCache }
 }
 

@@ -34,3 +34,10 @@ test('an overwrite is a use, and keeps the uses of before', () => {
 test('a maxSize that a Map could not hold is refused', () => {
   expect(() => createLfuCache().create<number>({ maxSize: 2 ** 23 + 1, onEvict() {} })).toThrow(InvalidConfigError)
 })
+
+test('an option is refused, rather than without effect: the size is the policy’s', () => {
+  const misplaced: Record<string, never> = Object.fromEntries([['max', 5]])
+  expect(() => createLfuCache(misplaced)).toThrow(InvalidConfigError)
+  expect(() => createLfuCache(misplaced)).toThrow('no option "max": the policy has the size')
+  expect(createLfuCache({}).kind).toBe('lfu')
+})

@@ -22,12 +22,20 @@ const REASONS: Readonly<Record<LRUCache.DisposeReason, EvictReason>> = {
  *
  * Each cache takes a `maxSize` from 1 to 8,388,608 entries, and memory as it fills.
  *
+ * @param options There are none: a cache's size is an option of the policy.
+ * @throws InvalidConfigError for any option.
  * @example
  * import { createLruCache } from '@asherah/cache-lru'
  *
  * const policy = { intermediateKeyCache: createLruCache(), intermediateKeyCacheMaxSize: 100_000 }
  */
-export function createLruCache(): CacheFactory {
+export function createLruCache(options: Readonly<Record<string, never>> = {}): CacheFactory {
+  const [given] = Object.keys(options)
+  if (given !== undefined) {
+    throw new InvalidConfigError(
+      `createLruCache has no option ${JSON.stringify(given)}: the policy has the size, such as intermediateKeyCacheMaxSize`,
+    )
+  }
   return { kind: 'lru', create: createCache }
 }
 

@@ -41,3 +41,10 @@ test('a maxSize that a Map could not hold is refused', () => {
   const create = (): unknown => createLruCache().create<number>({ maxSize: 2 ** 23 + 1, onEvict() {} })
   expect(create).toThrow(InvalidConfigError)
 })
+
+test('an option is refused, rather than without effect: the size is the policy’s', () => {
+  const misplaced: Record<string, never> = Object.fromEntries([['max', 5]])
+  expect(() => createLruCache(misplaced)).toThrow(InvalidConfigError)
+  expect(() => createLruCache(misplaced)).toThrow('no option "max": the policy has the size')
+  expect(createLruCache({}).kind).toBe('lru')
+})

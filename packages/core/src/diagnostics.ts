@@ -1,4 +1,5 @@
-import { channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel'
+import type { AsyncLocalStorage } from 'node:async_hooks'
+import { channel, tracingChannel } from 'node:diagnostics_channel'
 
 /** What the tracing channels of one call carry; `error` is set before `error` is published. Never key bytes or plaintext. */
 export interface TraceContext {
@@ -46,15 +47,39 @@ export interface EventChannel<T> {
   publish(message: T): void
 }
 
+/** One channel of a traced call. */
+export interface TracePhase extends EventChannel<TraceContext> {
+  /** What the call does runs in this store, with what `transform` makes of the context, or with the context itself. */
+  bindStore<S>(store: AsyncLocalStorage<S>, transform?: (context: TraceContext) => S): void
+  unbindStore<S>(store: AsyncLocalStorage<S>): boolean
+  runStores<T>(context: TraceContext, call: () => T): T
+}
+
+/** Node's `TracingChannel`, whose declaration differs between releases of `@types/node`. */
+export interface TraceChannel {
+  readonly start: TracePhase
+  readonly end: TracePhase
+  readonly asyncStart: TracePhase
+  readonly asyncEnd: TracePhase
+  readonly error: TracePhase
+  subscribe(listeners: TraceListeners): void
+  unsubscribe(listeners: TraceListeners): void
+}
+
+/** What listens to each phase of a traced call. */
+export type TraceListeners = Readonly<
+  Record<'start' | 'end' | 'asyncStart' | 'asyncEnd' | 'error', (context: TraceContext) => void>
+>
+
 /** The tracing channels, by the name of the call that they trace. */
 export interface TraceChannels {
-  readonly encrypt: TracingChannel<unknown, TraceContext>
-  readonly decrypt: TracingChannel<unknown, TraceContext>
-  readonly metastoreLoad: TracingChannel<unknown, TraceContext>
-  readonly metastoreLoadLatest: TracingChannel<unknown, TraceContext>
-  readonly metastoreStore: TracingChannel<unknown, TraceContext>
-  readonly kmsEncryptKey: TracingChannel<unknown, TraceContext>
-  readonly kmsDecryptKey: TracingChannel<unknown, TraceContext>
+  readonly encrypt: TraceChannel
+  readonly decrypt: TraceChannel
+  readonly metastoreLoad: TraceChannel
+  readonly metastoreLoadLatest: TraceChannel
+  readonly metastoreStore: TraceChannel
+  readonly kmsEncryptKey: TraceChannel
+  readonly kmsDecryptKey: TraceChannel
 }
 
 /**
@@ -76,14 +101,18 @@ export const channels: {
   key: eventChannel<KeyEvent>('asherah:key'),
   warning: eventChannel<WarningEvent>('asherah:warning'),
   trace: {
-    encrypt: tracingChannel('asherah:encrypt'),
-    decrypt: tracingChannel('asherah:decrypt'),
-    metastoreLoad: tracingChannel('asherah:metastore.load'),
-    metastoreLoadLatest: tracingChannel('asherah:metastore.loadLatest'),
-    metastoreStore: tracingChannel('asherah:metastore.store'),
-    kmsEncryptKey: tracingChannel('asherah:kms.encryptKey'),
-    kmsDecryptKey: tracingChannel('asherah:kms.decryptKey'),
+    encrypt: traceChannel('asherah:encrypt'),
+    decrypt: traceChannel('asherah:decrypt'),
+    metastoreLoad: traceChannel('asherah:metastore.load'),
+    metastoreLoadLatest: traceChannel('asherah:metastore.loadLatest'),
+    metastoreStore: traceChannel('asherah:metastore.store'),
+    kmsEncryptKey: traceChannel('asherah:kms.encryptKey'),
+    kmsDecryptKey: traceChannel('asherah:kms.decryptKey'),
   },
+}
+
+function traceChannel(name: string): TraceChannel {
+  return tracingChannel(name)
 }
 
 function eventChannel<T>(name: string): EventChannel<T> {
@@ -91,7 +120,7 @@ function eventChannel<T>(name: string): EventChannel<T> {
 }
 
 /** True when somebody listens to a traced call. */
-export function isTraced(traced: TracingChannel<unknown, TraceContext>): boolean {
+export function isTraced(traced: TraceChannel): boolean {
   return (
     traced.start.hasSubscribers ||
     traced.end.hasSubscribers ||
@@ -106,11 +135,7 @@ export function isTraced(traced: TracingChannel<unknown, TraceContext>): boolean
  *
  * Not `tracePromise`: that one puts the result on the context, and ours would be plaintext or key bytes.
  */
-export function trace<T>(
-  traced: TracingChannel<unknown, TraceContext>,
-  context: TraceContext,
-  call: () => Promise<T>,
-): Promise<T> {
+export function trace<T>(traced: TraceChannel, context: TraceContext, call: () => Promise<T>): Promise<T> {
   if (!isTraced(traced)) return call()
   const settle = (error?: { readonly reason: unknown }): void => {
     if (error !== undefined) {
@@ -137,7 +162,7 @@ export function trace<T>(
 }
 
 /** As {@link trace}, for a call that is done when it returns: start, end and error. */
-export function traceNow<T>(traced: TracingChannel<unknown, TraceContext>, context: TraceContext, call: () => T): T {
+export function traceNow<T>(traced: TraceChannel, context: TraceContext, call: () => T): T {
   if (!isTraced(traced)) return call()
   return traced.start.runStores(context, () => {
     try {

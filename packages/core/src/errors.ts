@@ -15,16 +15,30 @@ export type AsherahErrorCode =
   | 'ERR_ASHERAH_SECURE_MEMORY'
   | 'ERR_ASHERAH_ABORTED'
 
+/** On the errors of every copy of this package. */
+const BRAND = Symbol.for('@asherah/core.error')
+
 /**
  * What every error of this library extends. Messages hold no key bytes, plaintext, passwords or connection strings.
  *
- * Two copies of this package in one process have two classes: compare `code`, which is stable, rather than `instanceof`.
+ * `instanceof` holds for the errors of another copy of this package too: npm gives each global package its own.
  */
 export abstract class AsherahError extends Error {
   abstract readonly code: AsherahErrorCode
   override get name(): string {
     return this.constructor.name
   }
+}
+
+Object.defineProperty(AsherahError.prototype, BRAND, { value: true })
+Object.defineProperty(AsherahError, Symbol.hasInstance, { value: isInstance })
+
+/** `instanceof` of each class. */
+function isInstance(this: unknown, value: unknown): boolean {
+  if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
+  if (!(value instanceof Error) || Reflect.get(value, BRAND) !== true) return false
+  const code = CODES.get(this)
+  return this === AsherahError || (code !== undefined && code === Reflect.get(value, 'code'))
 }
 
 /** An argument or a record that cannot be used: nothing was loaded and nothing was written. */
@@ -101,3 +115,19 @@ export class SecureMemoryError extends AsherahError {
 export class AbortedError extends AsherahError {
   readonly code = 'ERR_ASHERAH_ABORTED'
 }
+
+/** Which code each class has; a class that somebody else derives has none of its own. */
+const CODES = new Map<unknown, AsherahErrorCode>([
+  [InvalidInputError, 'ERR_ASHERAH_INVALID_INPUT'],
+  [InvalidConfigError, 'ERR_ASHERAH_INVALID_CONFIG'],
+  [WrongPartitionError, 'ERR_ASHERAH_WRONG_PARTITION'],
+  [DecryptionError, 'ERR_ASHERAH_DECRYPTION_FAILED'],
+  [KeyNotFoundError, 'ERR_ASHERAH_KEY_NOT_FOUND'],
+  [MetastoreError, 'ERR_ASHERAH_METASTORE'],
+  [CorruptRecordError, 'ERR_ASHERAH_CORRUPT_RECORD'],
+  [FutureKeyError, 'ERR_ASHERAH_FUTURE_KEY'],
+  [KmsError, 'ERR_ASHERAH_KMS'],
+  [ClosedError, 'ERR_ASHERAH_CLOSED'],
+  [SecureMemoryError, 'ERR_ASHERAH_SECURE_MEMORY'],
+  [AbortedError, 'ERR_ASHERAH_ABORTED'],
+])

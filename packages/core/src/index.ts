@@ -20,8 +20,11 @@ export {
   channels,
   type EventChannel,
   type KeyEvent,
+  type TraceChannel,
   type TraceChannels,
   type TraceContext,
+  type TraceListeners,
+  type TracePhase,
   type WarningEvent,
 } from './diagnostics.ts'
 export {

@@ -49,6 +49,14 @@ describe('withDeadline', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test('work that throws at once leaves no timer', async () => {
+    const run = withDeadline(1_000, undefined, () => {
+      throw new Error('at once')
+    })
+    await expect(run).rejects.toThrow('at once')
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   test('work that fails after the deadline is no unhandled rejection', async () => {
     const late = createDeferred<never>()
     const failed = expect(withDeadline(5, undefined, () => late.promise)).rejects.toBeInstanceOf(DeadlineError)

@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { channel, subscribe, type TracingChannel, unsubscribe } from 'node:diagnostics_channel'
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, describe, expect, it } from 'vitest'
 import * as backendDoor from '../src/backend.ts'
-import { channels, SessionFactory, type TraceContext } from '../src/index.ts'
+import { channels, SessionFactory, type TraceChannel, type TraceContext } from '../src/index.ts'
 import { runProgram } from './child/run.ts'
 import {
   bytesOf,
@@ -34,9 +34,7 @@ interface Traced {
 }
 
 /** Listens to every phase of tracing channels, until the test ends. */
-function recordTraces(
-  traced: readonly TracingChannel<unknown, TraceContext>[] = Object.values(channels.trace),
-): Traced[] {
+function recordTraces(traced: readonly TraceChannel[] = Object.values(channels.trace)): Traced[] {
   const messages: Traced[] = []
   for (const one of traced) {
     const phases = {

@@ -1,8 +1,15 @@
 import { inspect } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import * as backendDoor from '../src/backend.ts'
 import * as applicationDoor from '../src/index.ts'
-import { AsherahError, InvalidInputError, KeyNotFoundError, KmsError } from '../src/index.ts'
+import {
+  AsherahError,
+  CorruptRecordError,
+  InvalidInputError,
+  KeyNotFoundError,
+  KmsError,
+  MetastoreError,
+} from '../src/index.ts'
 import { minimalOptions } from './harness.ts'
 
 const key = { keyId: '_IK_p_svc_prod', created: 1_795_251_240 }
@@ -89,4 +96,28 @@ it('an error of a session has the name of its class, and a stack that leads to t
   if (!(error instanceof InvalidInputError)) throw new Error('no such error')
   expect(error.name).toBe('InvalidInputError')
   expect(error.stack).toContain('callerOfEncrypt')
+})
+
+describe('errors of another copy of this package', () => {
+  it('are instances too: of AsherahError, and of the class with their code only', async () => {
+    vi.resetModules()
+    const other = await import('../src/index.ts')
+    expect(other.MetastoreError).not.toBe(MetastoreError)
+    const foreign = new other.MetastoreError('refused', { cause: new Error('ECONNREFUSED') })
+    expect(foreign instanceof AsherahError).toBe(true)
+    expect(foreign instanceof MetastoreError).toBe(true)
+    expect(foreign instanceof CorruptRecordError).toBe(false)
+    class OwnError extends MetastoreError {}
+    expect(foreign instanceof OwnError).toBe(false)
+    expect(new OwnError('x') instanceof MetastoreError).toBe(true)
+    expect(new OwnError('x') instanceof other.MetastoreError).toBe(true)
+  })
+
+  it('nothing else is', () => {
+    const lookalike = Object.assign(new Error('x'), { code: 'ERR_ASHERAH_METASTORE' })
+    for (const value of [lookalike, null, undefined, 'x', {}]) {
+      expect(value instanceof AsherahError).toBe(false)
+      expect(value instanceof MetastoreError).toBe(false)
+    }
+  })
 })

@@ -136,6 +136,7 @@ describeService('createAwsKms over LocalStack', await startLocalStack(), (aws) =
       ['a reset connection', { kind: 'reset' }],
       ['a lost answer', { kind: 'dropAnswer' }],
       ['no answer', { kind: 'hang' }],
+      ['an answer that is late', { kind: 'latency', ms: 2_500 }],
       ['status 500', { kind: 'status', status: 500 }],
       ['status 503', { kind: 'status', status: 503 }],
       ['throttling', { kind: 'awsError', type: 'ThrottlingException' }],

@@ -1,4 +1,5 @@
 import {
+  ClosedError,
   channels,
   DeadlineError,
   InvalidConfigError,
@@ -28,6 +29,13 @@ export interface MasterKeyVersions {
 const SEARCH_INTERVAL_MS = 5_000
 /** A secret has about 100 versions at most, which is one page; a stand-in's may be shorter. */
 const MAX_PAGES = 20
+/** What Secrets Manager says of one version: deleted since it was listed, not for us, or under a KMS key that is gone. */
+const REFUSALS = new Set([
+  'AccessDeniedException',
+  'DecryptionFailure',
+  'InvalidRequestException',
+  'ResourceNotFoundException',
+])
 /** After a refresh that failed. */
 const RETRY_MS = 30_000
 
@@ -43,12 +51,16 @@ export function createVersions(
   let refreshing: Promise<Secret> | undefined
   let lastSearch: Promise<void> = Promise.resolve()
   let searchAgainAt = Number.NEGATIVE_INFINITY
-  let closed = false
+  const closing = new AbortController()
 
-  const request = async <T>(send: (abortSignal: AbortSignal) => Promise<T>, discard?: (late: T) => void): Promise<T> => {
+  const request = async <T>(
+    send: (abortSignal: AbortSignal) => Promise<T>,
+    discard?: (late: T) => void,
+  ): Promise<T> => {
     try {
-      return await withDeadline(timeoutMs, undefined, send, discard)
+      return await withDeadline(timeoutMs, closing.signal, send, discard)
     } catch (cause) {
+      closing.signal.throwIfAborted()
       const why = cause instanceof DeadlineError ? cause.message : cause instanceof Error ? cause.name : 'failed'
       const message = `the master key cannot be read from Secrets Manager (${why})`
       throw new KmsError(message, { cause: withoutAnswer(cause) })
@@ -66,8 +78,8 @@ export function createVersions(
     const key = masterKeyFrom(value)
     const id = value.VersionId ?? versionId ?? ''
     const atHand = known.get(id)
-    if (closed || atHand !== undefined) key.fill(0)
-    if (closed) throw new KmsError('the KMS was closed')
+    if (closing.signal.aborted || atHand !== undefined) key.fill(0)
+    closing.signal.throwIfAborted()
     const secret = atHand ?? secrets.fromBytes(key)
     known.set(id, secret)
     return { id, secret }
@@ -87,16 +99,26 @@ export function createVersions(
   }
 
   async function searchAll(): Promise<void> {
-    await refresh()
-    for (const id of (await formerIds()).slice(0, maxFormerVersions)) {
+    let refused: unknown
+    // One version that holds something else, or is not given, must not hide the others.
+    const tryTo = async (readOne: () => Promise<unknown>): Promise<void> => {
       try {
-        if (!known.has(id)) await read(id)
-      } catch (cause) {
-        // One version that holds something else must not hide the others.
-        if (!(cause instanceof InvalidConfigError)) throw cause
-        warn('MASTER_KEY_VERSION_UNUSABLE', 'a former version of the secret is no master key', cause)
+        await readOne()
+      } catch (error) {
+        if (error instanceof InvalidConfigError) {
+          warn('MASTER_KEY_VERSION_UNUSABLE', 'a version of the secret is no master key', error)
+        } else if (error instanceof KmsError && error.cause instanceof Error && REFUSALS.has(error.cause.name)) {
+          refused = error
+        } else {
+          throw error
+        }
       }
     }
+    await tryTo(refresh)
+    for (const id of (await formerIds()).slice(0, maxFormerVersions)) {
+      if (!known.has(id)) await tryTo(() => read(id))
+    }
+    if (refused !== undefined) throw refused
   }
 
   async function formerIds(): Promise<string[]> {
@@ -126,6 +148,7 @@ export function createVersions(
       try {
         return await refresh()
       } catch (cause) {
+        closing.signal.throwIfAborted()
         freshUntil = performance.now() + Math.min(RETRY_MS, refreshMs)
         warn('MASTER_KEY_REFRESH_FAILED', 'the secret cannot be read again: the version at hand is used', cause)
         return atHand
@@ -146,7 +169,7 @@ export function createVersions(
       return lastSearch
     },
     close() {
-      closed = true
+      closing.abort(new ClosedError('the Secrets Manager KMS is closed'))
       for (const secret of known.values()) secret.close()
       known.clear()
     },

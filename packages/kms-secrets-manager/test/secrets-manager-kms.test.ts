@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { channels, createHeapSecrets, openAes256Gcm, type Secret, type SecretFactory, sealAes256Gcm } from '@asherah/core/backend'
+import {
+  channels,
+  createHeapSecrets,
+  openAes256Gcm,
+  type Secret,
+  type SecretFactory,
+  sealAes256Gcm,
+} from '@asherah/core/backend'
 import { createSecretsManagerKms, type SecretsManagerKmsOptions } from '@asherah/kms-secrets-manager'
 import { kmsConformance } from '@asherah/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -215,6 +222,39 @@ describe('failures', () => {
     expect(fake.calls.filter((call) => call === 'list')).toHaveLength(1)
   })
 
+  test.each(['ResourceNotFoundException', 'AccessDeniedException', 'DecryptionFailure', 'InvalidRequestException'])(
+    'a former version that Secrets Manager refuses to give (%s) hides no older one',
+    async (name) => {
+      const old = await createKms().encryptKey(systemKey)
+      fake.rotate(newValue())
+      fake.rotate(newValue())
+      fake.fault = (call) => (call === 'get v1' ? Object.assign(new Error('no'), { name }) : undefined)
+      expect(await createKms().decryptKey(old)).toEqual(systemKey)
+      fake.calls.length = 0
+      const foreign = createKms().decryptKey(sealAes256Gcm(systemKey, randomBytes(32)))
+      await expect(foreign).rejects.toMatchObject({ code, message: 'not every version of the secret can be read' })
+      expect(fake.calls.slice(-2)).toEqual(['get v1', 'get v0'])
+    },
+  )
+
+  test('a current version that is no key hides no former one from a process that runs', async () => {
+    const old = await createKms().encryptKey(systemKey)
+    fake.rotate(newValue())
+    const kms = createKms()
+    await kms.encryptKey(systemKey)
+    fake.rotate({ SecretString: 'a mistake' })
+    expect(await kms.decryptKey(old)).toEqual(systemKey)
+  })
+
+  test('a search ends at the first version that is not answered', async () => {
+    const old = await createKms().encryptKey(systemKey)
+    for (let i = 0; i < 3; i++) fake.rotate(newValue())
+    fake.calls.length = 0
+    fake.fault = (call) => (call === 'get v2' ? 'hang' : undefined)
+    await expect(createKms({ timeoutMs: 50 }).decryptKey(old)).rejects.toMatchObject({ code })
+    expect(fake.calls.at(-1)).toBe('get v2')
+  })
+
   test('D-100 an answer after the deadline is wiped', async () => {
     const kms = createKms({ timeoutMs: 30 })
     fake.fault = () => 'late'
@@ -250,12 +290,24 @@ describe('failures', () => {
     await vi.waitFor(() => expect(opened).toEqual([new Uint8Array(32)]))
   })
 
+  test('close ends a read that is not answered: no timer, and no caller, is left waiting', async () => {
+    fake.fault = () => 'hang'
+    const kms = createKms({ timeoutMs: 600_000 })
+    const call = kms.encryptKey(systemKey)
+    await vi.waitFor(() => expect(fake.calls).toHaveLength(1))
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const before = timers()
+    kms.close()
+    await expect(call).rejects.toMatchObject({ code: 'ERR_ASHERAH_CLOSED' })
+    expect(timers()).toBeLessThan(before)
+  })
+
   test('closed: ClosedError, also while a read is under way', async () => {
     const kms = createKms()
     const call = kms.encryptKey(systemKey)
     kms.close()
     kms[Symbol.dispose]()
-    await expect(call).rejects.toMatchObject({ code })
+    await expect(call).rejects.toMatchObject({ code: 'ERR_ASHERAH_CLOSED' })
     await expect(kms.encryptKey(systemKey)).rejects.toMatchObject({ code: 'ERR_ASHERAH_CLOSED' })
     expect(kms.closed).toBe(true)
   })

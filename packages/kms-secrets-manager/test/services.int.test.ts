@@ -53,6 +53,9 @@ function suite({ url, credentials }: AwsEndpoint): void {
   test.each<[string, HttpFault]>([
     ['a reset connection', { kind: 'reset' }],
     ['a lost answer', { kind: 'dropAnswer' }],
+    ['no answer', { kind: 'hang' }],
+    ['an answer that is late', { kind: 'latency', ms: 2_500 }],
+    ['status 500', { kind: 'status', status: 500 }],
     ['status 503', { kind: 'status', status: 503 }],
     ['throttling', { kind: 'awsError', type: 'ThrottlingException' }],
   ])('D-076 %s, once: tried again; and all the time: a KmsError', async (_, fault) => {

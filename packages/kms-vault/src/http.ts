@@ -123,8 +123,7 @@ function detailOf(bytes: Uint8Array): string {
   try {
     const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
     const words: unknown = Reflect.get(Object(json), 'errors')
-    if (Array.isArray(words) && words.length > 0)
-      return `: ${printable(words.join('; ')).slice(0, MAX_DETAIL_CHARS)}`
+    if (Array.isArray(words) && words.length > 0) return `: ${printable(words.join('; ')).slice(0, MAX_DETAIL_CHARS)}`
     return ''
   } catch {
     return bytes.byteLength === 0 ? '' : ` and ${bytes.byteLength} bytes that are not Vault's`

@@ -1,4 +1,4 @@
-import { channels, KmsError, withDeadline } from '@asherah/core/backend'
+import { ClosedError, channels, KmsError, withDeadline } from '@asherah/core/backend'
 import { isRefusal } from './http.ts'
 import type { Lease, Login } from './login.ts'
 
@@ -23,12 +23,13 @@ export function createTokens(login: Login, timeoutMs: number): Tokens {
   let lease: { readonly token: string; readonly expiresAt: number } | undefined
   let loggingIn: Promise<string> | undefined
   let timer: NodeJS.Timeout | undefined
-  let closed = false
+  const closing = new AbortController()
 
   const logIn = (): Promise<string> => {
-    loggingIn ??= withDeadline(timeoutMs, undefined, (signal) => login.logIn(signal))
+    loggingIn ??= withDeadline(timeoutMs, closing.signal, (signal) => login.logIn(signal))
       .then(keep)
       .catch((cause: unknown) => {
+        closing.signal.throwIfAborted()
         if (cause instanceof KmsError) throw cause
         throw new KmsError(`no login to Vault: ${cause instanceof Error ? cause.message : 'failed'}`, { cause })
       })
@@ -39,6 +40,7 @@ export function createTokens(login: Login, timeoutMs: number): Tokens {
   }
 
   const keep = ({ token, ttlMs, renewable }: Lease): string => {
+    closing.signal.throwIfAborted()
     lease = { token, expiresAt: ttlMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + ttlMs }
     renewLater(token, renewable, ttlMs)
     return token
@@ -46,7 +48,7 @@ export function createTokens(login: Login, timeoutMs: number): Tokens {
 
   const renewLater = (token: string, renewable: boolean, lifeMs: number): void => {
     clearTimeout(timer)
-    if (lifeMs === 0 || closed) return
+    if (lifeMs === 0) return
     const wait = Math.min(Math.max(lifeMs * RENEW_AT, MIN_RENEW_MS), MAX_TIMER_MS)
     timer = setTimeout(() => void renew(token, renewable), wait)
     timer.unref()
@@ -57,7 +59,7 @@ export function createTokens(login: Login, timeoutMs: number): Tokens {
     let cause: unknown = new KmsError('the Vault token cannot be renewed')
     if (renewable) {
       try {
-        const renewed = await withDeadline(timeoutMs, undefined, (signal) => login.renew(token, signal))
+        const renewed = await withDeadline(timeoutMs, closing.signal, (signal) => login.renew(token, signal))
         if (lease?.token !== token) return
         keep(renewed)
         // Past the longest life of a token, a renewal adds nothing.
@@ -66,7 +68,7 @@ export function createTokens(login: Login, timeoutMs: number): Tokens {
         cause = error
       }
     }
-    if (closed || lease?.token !== token) return
+    if (lease?.token !== token) return
     const leftMs = expiresAt - performance.now()
     if (renewable && !isRefusal(cause) && leftMs > MIN_RENEW_MS) {
       renewLater(token, renewable, leftMs)
@@ -91,7 +93,7 @@ export function createTokens(login: Login, timeoutMs: number): Tokens {
       return login.canLogInAgain || lease !== undefined
     },
     close() {
-      closed = true
+      closing.abort(new ClosedError('the Vault KMS is closed'))
       clearTimeout(timer)
       lease = undefined
     },

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { channels } from '@asherah/core/backend'
 import { createVaultKms, type VaultAuth, type VaultKmsOptions } from '@asherah/kms-vault'
 import { createTestCertificate, type FakeVault, startFakeVault } from '@asherah/testing/services'
+import { Agent } from 'undici'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 const systemKey = new Uint8Array(32).map((_, i) => i)
@@ -215,6 +216,18 @@ describe('a TLS client certificate', () => {
     })
     expect(tlsVault.requests).toEqual([])
   })
+})
+
+test('close ends a login that is not answered, though the dispatcher is not ours', async () => {
+  vault.fault = () => 'hang'
+  const dispatcher = new Agent()
+  const settings = { dispatcher, timeoutMs: 600_000, attemptTimeoutMs: 600_000 }
+  const kms = createKms({ method: 'token', token: vault.createToken() }, settings)
+  const call = kms.encryptKey(systemKey)
+  await vi.waitFor(() => expect(vault.requests).toHaveLength(1))
+  kms.close()
+  await expect(call).rejects.toMatchObject({ code: 'ERR_ASHERAH_CLOSED' })
+  await dispatcher.destroy()
 })
 
 describe('a given token', () => {

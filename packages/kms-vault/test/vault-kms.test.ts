@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import { channels } from '@asherah/core/backend'
 import { createVaultKms, type VaultKmsOptions } from '@asherah/kms-vault'
 import { kmsConformance } from '@asherah/testing'
-import { type FakeVault, startFakeVault } from '@asherah/testing/services'
+import { type FakeVault, type HttpFault, startFakeVault, startHttpFaultProxy } from '@asherah/testing/services'
 import { Agent } from 'undici'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
@@ -212,6 +212,30 @@ describe('failures', () => {
     expect(vault.requests).toHaveLength(1)
   })
 
+  test.each<[string, HttpFault]>([
+    ['a reset connection', { kind: 'reset' }],
+    ['a lost answer', { kind: 'dropAnswer' }],
+    ['no answer', { kind: 'hang' }],
+    ['an answer that is late', { kind: 'latency', ms: 1_000 }],
+    ['status 500', { kind: 'status', status: 500 }],
+    ['status 503', { kind: 'status', status: 503 }],
+    ['status 429', { kind: 'status', status: 429 }],
+  ])('D-076 through a proxy: %s, once: tried again; and all the time: a KmsError', async (_, fault) => {
+    const proxy = await startHttpFaultProxy(vault.url)
+    const kms = createKms({ address: proxy.url, attemptTimeoutMs: 400 })
+    const wrapped = await kms.encryptKey(systemKey)
+    proxy.forgetRequests()
+    proxy.setFault(() => (proxy.requests.length === 1 ? fault : undefined))
+    expect(await kms.decryptKey(wrapped)).toEqual(systemKey)
+    expect(proxy.requests).toHaveLength(2)
+    proxy.forgetRequests()
+    proxy.setFault(fault)
+    await expect(kms.decryptKey(wrapped)).rejects.toMatchObject({ code })
+    expect(proxy.requests).toHaveLength(3)
+    kms.close()
+    await proxy.close()
+  })
+
   test('D-076 Vault hangs: each attempt ends, and the call at its deadline', async () => {
     const kms = createKms({ attemptTimeoutMs: 40, maxAttempts: 2 })
     const wrapped = await kms.encryptKey(systemKey)
@@ -253,9 +277,7 @@ describe('failures', () => {
     const address = server.address()
     if (address === null || typeof address === 'string') throw new Error('no port')
     const kms = createKms({ address: `http://127.0.0.1:${address.port}`, maxAttempts: 1 })
-    const error: unknown = await kms
-      .decryptKey(Buffer.from('vault:v1:AAAA'))
-      .catch((reason: unknown) => reason)
+    const error: unknown = await kms.decryptKey(Buffer.from('vault:v1:AAAA')).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ code, message: expect.stringMatching(/^Vault cannot be reached \((?!undefined)/) })
     const shown = inspect(error, { showHidden: true, depth: Number.POSITIVE_INFINITY })
     expect(shown).not.toContain(secret.slice(0, 8))

@@ -60,7 +60,10 @@ async function failureOf(call: Promise<unknown>): Promise<AsherahError> {
 const passing: readonly [string, HttpFault][] = [
   ['throttled', { kind: 'awsError', type: 'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException' }],
   ['throttled on demand', { kind: 'awsError', type: 'com.amazon.coral.availability#ThrottlingException' }],
-  ['a transaction on the item', { kind: 'awsError', type: 'com.amazonaws.dynamodb.v20120810#TransactionConflictException' }],
+  [
+    'a transaction on the item',
+    { kind: 'awsError', type: 'com.amazonaws.dynamodb.v20120810#TransactionConflictException' },
+  ],
   [
     "another region's write of the item",
     { kind: 'awsError', type: 'com.amazonaws.dynamodb.v20120810#ReplicatedWriteConflictException' },
@@ -155,7 +158,6 @@ describe('a put whose answer is lost is no false duplicate', () => {
 const duplicate = 'com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException'
 
 describe('D-049 D-051 only the exception of a failed condition is a duplicate', () => {
-
   test('the class counts', async () => {
     await using metastore = proxied()
     const row = newRow()

@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -96,6 +105,14 @@ describe('startChild', () => {
     )
   })
 
+  test('is not taken in by another service that answers on its port', async () => {
+    const ready = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      return true
+    }
+    await expect(node('process.exit(3)', ready)).rejects.toThrow('it ended with code 3')
+  })
+
   test('kills one that is never ready', async () => {
     await expect(node('setInterval(() => {}, 1000)', async () => false, 300)).rejects.toThrow(/not ready in 300 ms/)
   })
@@ -145,5 +162,26 @@ describe('preparedFolder', () => {
     // No process has this number: Linux stops at 2^22.
     writeFileSync(`${folder}.lock`, '99999999')
     await expect(preparedFolder('z', [], async () => {})).resolves.toBe(folder)
+  })
+
+  test('an old lock is taken over, though another process has its owner’s number now', async () => {
+    const folder = await preparedFolder('old', [], async () => {})
+    rmSync(folder, { recursive: true })
+    writeFileSync(`${folder}.lock`, String(process.pid))
+    const anHourAgo = new Date(Date.now() - 3_600_000)
+    utimesSync(`${folder}.lock`, anHourAgo, anHourAgo)
+    await expect(preparedFolder('old', [], async () => {})).resolves.toBe(folder)
+  })
+
+  test('two that fill at once, as after a lock that both took over: the first one’s folder is used', async () => {
+    const folder = await preparedFolder('twice', [], async () => {})
+    rmSync(folder, { recursive: true })
+    const late = preparedFolder('twice', [], async (draft) => {
+      writeFileSync(join(draft, 'by'), 'late')
+      mkdirSync(folder)
+      writeFileSync(join(folder, 'by'), 'first')
+    })
+    await expect(late).resolves.toBe(folder)
+    expect(readFileSync(join(folder, 'by'), 'utf8')).toBe('first')
   })
 })

@@ -89,32 +89,24 @@ export function createKmsCalls(kms: KeyManagementService): KmsCalls {
     encryptKey(key, meta, call) {
       const { keyId, created } = meta
       return trace(kmsEncryptKey, { keyId, created }, () =>
-        guarded(
-          call,
-          kmsFailure('encrypt', keyId),
-          async () => {
-            const blob: unknown = await kms.encryptKey(key, { ...signalOf(call), key: { keyId, created } })
-            if (!isUint8Array(blob) || blob.byteLength === 0) throw new TypeError('encryptKey must return bytes')
-            return new Uint8Array(blob)
-          },
-        ),
+        guarded(call, kmsFailure('encrypt', keyId), async () => {
+          const blob: unknown = await kms.encryptKey(key, { ...signalOf(call), key: { keyId, created } })
+          if (!isUint8Array(blob) || blob.byteLength === 0) throw new TypeError('encryptKey must return bytes')
+          return new Uint8Array(blob)
+        }),
       )
     },
     decryptKey(record, call) {
       const { keyId, created, revoked } = record
       return trace(kmsDecryptKey, { keyId, created }, () =>
-        guarded(
-          call,
-          kmsFailure('decrypt', keyId),
-          async () => {
-            const key: unknown = await kms.decryptKey(record.encryptedKey, {
-              ...signalOf(call),
-              key: { keyId, created },
-              revoked,
-            })
-            return checkedKey(key)
-          },
-        ),
+        guarded(call, kmsFailure('decrypt', keyId), async () => {
+          const key: unknown = await kms.decryptKey(record.encryptedKey, {
+            ...signalOf(call),
+            key: { keyId, created },
+            revoked,
+          })
+          return checkedKey(key)
+        }),
       )
     },
   }

@@ -32,7 +32,8 @@ export function withDeadline<T>(
     signal.addEventListener('abort', () => settle(() => reject(signal.reason)), { once: true })
     outer?.addEventListener('abort', passOn, { once: true })
     if (outer?.aborted === true) passOn()
-    work(signal).then(
+    const begin = async (): Promise<T> => work(signal) // so that a throw is a rejection
+    begin().then(
       (value) => {
         if (!settle(() => resolve(value))) discard?.(value)
       },

@@ -168,15 +168,18 @@ export function createSessionCores(context: SessionCoreContext): CreateSessionCo
     )
   }
   const openNow = (core: Core, record: DataRowRecordInput): Uint8Array | undefined => {
-    const message: TraceContext = { partitionId: core.partitionId }
-    const tracing: OpenTracing = {
-      note: (key) => noteKey(message, key),
-      around: (opener) => (key) => traceNow(decryptTrace, message, () => opener(key)),
-    }
+    const tracing = isTraced(decryptTrace) ? nowTracing(core) : undefined
     const opened = tryOpen(core, record, tracing)
     if (opened !== undefined) return opened
     const { parent, openParsed } = parse(core, record, tracing)
-    return envelope.tryOpen(core, parent.keyId, parent.created, tracing.around(openParsed))
+    return envelope.tryOpen(core, parent.keyId, parent.created, tracing?.around(openParsed) ?? openParsed)
+  }
+  const nowTracing = ({ partitionId }: Core): OpenTracing => {
+    const message: TraceContext = { partitionId }
+    return {
+      note: (key) => noteKey(message, key),
+      around: (opener) => (key) => traceNow(decryptTrace, message, () => opener(key)),
+    }
   }
   const openUniform: typeof open = async (core, record, call, tracing) => {
     try {
@@ -267,6 +270,7 @@ export function createSessionCores(context: SessionCoreContext): CreateSessionCo
       checkPlaintext(plaintext, limits)
       const bytes = mustBeCopied(plaintext) ? offHeapCopy(plaintext) : plaintext
       try {
+        if (!isTraced(encryptTrace)) return envelope.trySeal(this, bytes, sealJson)
         return envelope.trySeal(this, bytes, (key, given, meta) => {
           const { keyId, created } = meta.parentKeyMeta
           const message = { partitionId: this.partitionId, size: given.byteLength, keyId, created }

@@ -4,6 +4,9 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+/** Longer than any `fill`: after a restart of the machine, another process may have the number of a lock's owner. */
+const MAX_FILL_MS = 1_800_000
+
 /** The folder of this user for things that can be made again. */
 function cacheFolder(): string {
   const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env
@@ -42,13 +45,22 @@ export async function preparedFolder(
   try {
     if (!existsSync(folder)) {
       await fill(draft)
-      renameSync(draft, folder)
+      putInPlace(draft, folder)
     }
   } finally {
     rmSync(draft, { recursive: true, force: true })
     rmSync(lock, { force: true })
   }
   return folder
+}
+
+/** Two may fill at once: those that saw the lock of one process end both took it over. The first one's folder stays. */
+function putInPlace(draft: string, folder: string): void {
+  try {
+    renameSync(draft, folder)
+  } catch (error) {
+    if (!existsSync(folder)) throw error
+  }
 }
 
 /** True when this process holds the lock now; one whose owner has ended is taken away. */
@@ -67,8 +79,10 @@ function ownerHasEnded(lock: string): boolean {
   let owner: number
   try {
     owner = Number(readFileSync(lock, 'utf8'))
+    const ageMs = Date.now() - statSync(lock).mtimeMs
+    if (ageMs > MAX_FILL_MS) return true
     // The file is there a moment before its content.
-    if (owner === 0) return Date.now() - statSync(lock).mtimeMs > 5_000
+    if (owner === 0) return ageMs > 5_000
   } catch {
     return false
   }

@@ -72,7 +72,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 
   const timeoutMs = options.readyTimeoutMs ?? 60_000
   const deadline = Date.now() + timeoutMs
-  while (!(await options.ready().catch(() => false))) {
+  // Once it has ended, what answers is another service, on a port that both had found free.
+  while (!(await options.ready().catch(() => false)) || end !== undefined) {
     if (end === undefined && Date.now() > deadline) end = `it was not ready in ${timeoutMs} ms`
     if (end === undefined) {
       await Promise.race([sleep(50), ended])
