@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { concurrency } from './groups/concurrency.ts'
 import { diagnostics } from './groups/diagnostics.ts'
+import { dropIn } from './groups/drop-in.ts'
 import { memory } from './groups/memory.ts'
 import { nativePath } from './groups/native-path.ts'
 import { partitions } from './groups/partitions.ts'
@@ -21,6 +22,7 @@ const GROUPS: readonly Group[] = [
   memory,
   diagnostics,
   sql,
+  dropIn,
 ]
 
 const program = new Command('bench')

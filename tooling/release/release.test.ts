@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { installCiTools, nodeBinary } from '../lib/ci-tools.ts'
 import { recordAt } from '../lib/json.ts'
@@ -93,6 +93,21 @@ describe.each(commands)('the commands of $name alone', (found) => {
     const { ok, output } = run('npm', ['exec', '--no', '--', name, '--help'], consumer.dir, local().env)
     expect(output).toContain(name)
     expect(ok).toBe(true)
+  })
+})
+
+describe('programs of the old `asherah` packages, with the alias of @asherah/asherah', () => {
+  const programs = globSync('interop/drop-in/programs/v*.{cjs,mjs}', { cwd: workspaceRoot })
+  let consumer: ReturnType<typeof createConsumer>
+  beforeAll(() => {
+    consumer = createConsumer(join(consumers, 'alias'), local(), ['asherah@npm:@asherah/asherah@*'])
+    for (const program of programs)
+      consumer.write(basename(program), readFileSync(join(workspaceRoot, program), 'utf8'))
+  })
+
+  it.each(['20', '24'] as const)('run unchanged on Node %s', (release) => {
+    expect(programs.length).toBeGreaterThan(3)
+    for (const program of programs) expect(consumer.node(nodeBinary(release), basename(program)).trim()).toBe('ok')
   })
 })
 

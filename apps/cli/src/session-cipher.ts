@@ -1,6 +1,7 @@
 import { type Clock, type KeyManagementService, type Metastore, SessionFactory } from '@asherah/core'
 import type { Cipher } from './formats/format.ts'
 import { countingMetastore, type KeyCount } from './keys/counting-metastore.ts'
+import { guardSystemKeys } from './keys/system-key-guard.ts'
 
 /** What {@link createSessionCipher} takes. */
 export interface SessionCipherOptions {
@@ -29,14 +30,14 @@ export const maxPartitionsCounted = 100_000
 const cachedSessions = 1_000
 const cachedKeys = 10_000
 
-/** Encrypts and decrypts through sessions, which the factory caches. @throws InvalidConfigError */
+/** Encrypts and decrypts through sessions, which the factory caches; a new system key is guarded, see {@link guardSystemKeys}. @throws InvalidConfigError */
 export function createSessionCipher(options: SessionCipherOptions): SessionCipher {
   const metastore = countingMetastore(options.metastore)
   const factory = new SessionFactory({
     service: options.service,
     product: options.product,
     metastore,
-    kms: options.kms,
+    kms: guardSystemKeys(options.kms, options.metastore),
     policy: {
       cacheSessions: true,
       sessionCacheMaxSize: cachedSessions,

@@ -47,7 +47,7 @@ describe('a sound metastore', () => {
     expect(text).toMatch(/\n\nNative path\n {2}(pass|warn) {2}binary {2}\S/)
     expect(text).toMatch(/\n\nMetastore sqlite:\/\/keys\.db\n {2}pass {2}journal {3}the file is in WAL mode\n/)
     expect(text).toMatch(/\n {2}pass {2}json {6}2 rows can be read\n/)
-    expect(text).toMatch(/\n {2}pass {2}latest {4}the latest of "_SK_crm_shop" was created \d+\n$/)
+    expect(text).toMatch(/\n {2}pass {2}latest {4}the latest of "_SK_crm_shop" was created \d+ \(20\d\d-\S+Z\)\n$/)
     expect(text).not.toContain('query:')
     expect(contents(cwd)).toEqual(before)
   })

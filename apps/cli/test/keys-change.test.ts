@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { createStaticKms } from '@asherah/kms-static'
 import { expect, test, vi } from 'vitest'
 import { type CliResult, runCli } from './run-cli.ts'
 import { tempFolder } from './temp-folder.ts'
@@ -123,6 +125,48 @@ test('rotate with another master key: refused, and no row is made that nobody co
   )
 })
 
+test('another master key after a revocation, or of old keys: rotate and encrypt make no system key that others could not open', async () => {
+  const cwd = await folderWithKeys()
+  writeFileSync(join(cwd, 'other.key'), randomBytes(32), { mode: 0o600 })
+  const [, , good] = await keysOf(cwd)
+  const attempts = [
+    ['keys', 'rotate', '--partition', 'acme'],
+    ['keys', 'rotate', '--system'],
+    ['encrypt', '--record', '--partition', 'new', '-o', 'new.json', '--quiet'],
+  ]
+  const other = ['--master-key-file', 'other.key']
+  const refused = async (extra: readonly string[]): Promise<void> => {
+    for (const args of attempts) {
+      const result = await runCli([...args, ...other, ...extra], { cwd, input: 'x' })
+      expect(result.code).toBe(1)
+      expect(result.stderr).toMatch(/no new system key was made: the KMS does not open '_SK_crm_shop' of 2/)
+    }
+    expect((await keysOf(cwd)).length).toBe(3)
+  }
+  await new Promise((done) => setTimeout(done, 1_100))
+  await refused(['--expire-after', '1s'])
+  expect(await runCli(['keys', 'revoke', '--system', '--yes'], { cwd })).toMatchObject({ code: 0 })
+  await refused([])
+
+  // The way out of an accident that happened elsewhere: revoke the wrong key, and the right KMS is used again.
+  const db = new DatabaseSync(join(cwd, 'keys.db'))
+  const bad = createStaticKms({ masterKey: readFileSync(join(cwd, 'other.key')) })
+  const record = {
+    Created: (good?.createdUnix ?? 0) + 1,
+    Key: Buffer.from(await bad.encryptKey(randomBytes(32))).toString('base64'),
+  }
+  db.prepare(
+    'INSERT INTO encryption_key (id, created, key_record) SELECT id, ?, ? FROM encryption_key WHERE id = ?',
+  ).run(new Date(record.Created * 1_000).toISOString(), JSON.stringify(record), '_SK_crm_shop')
+  db.close()
+  const stuck = await runCli(['keys', 'rotate', '--system'], { cwd })
+  expect(stuck).toMatchObject({ code: 1, stderr: expect.stringMatching(/no new system key was made/) })
+  expect(await runCli(['keys', 'revoke', '--system', '--yes'], { cwd })).toMatchObject({ code: 0 })
+  expect(await runCli(['keys', 'rotate', '--system'], { cwd })).toMatchObject({ code: 0 })
+  await encrypt(cwd, 'acme', 'after.json')
+  await expectReadable(cwd)
+})
+
 test('revoke: shown first, done with --yes; D-014: the next encrypt leaves a revoked system key', async () => {
   const cwd = await folderWithKeys()
   const [, , system] = await keysOf(cwd)
@@ -181,6 +225,11 @@ test('bad options: one line that says what is wrong, and nothing is changed', as
     [['rotate', '--partition', 'a', '--all-partitions'], /not both/],
     [['rotate', '--partition', ''], /partition/],
     [['revoke'], /say which key/],
+    [
+      ['revoke', '--system', '--master-key-file', 'master.key'],
+      /needs no KMS or master key: leave out --master-key-file/,
+    ],
+    [['revoke', '--system', '--kms', 'static'], /needs no KMS or master key: leave out --kms/],
     [['revoke', '_SK_a', '--system'], /say which key/],
     [['revoke', '_SK_none', '--yes'], /has no key '_SK_none'/],
     [['revoke', '--system', '--created', '1', '--yes'], /no such version of a key '_SK_crm_shop'/],

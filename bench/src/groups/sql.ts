@@ -3,11 +3,13 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { EnvelopeKeyRecord, Metastore } from '@asherah/core/backend'
+import { createMssqlMetastore, type MssqlPool } from '@asherah/metastore-mssql'
 import { createMysqlMetastore, type MysqlPool } from '@asherah/metastore-mysql'
 import { createPostgresMetastore, type PgClient, type PgPool, type PgQuery } from '@asherah/metastore-postgres'
-import { startMariaDb, startPostgres } from '@asherah/testing/services'
+import { startMariaDb, startPostgres, startSqlServer } from '@asherah/testing/services'
 import { createPool } from 'mysql2/promise'
 import pg from 'pg'
+import { Connection, Request, TYPES } from 'tedious'
 import { createBenchFactory } from '../factory.ts'
 import { type Effort, measurePaired, type Side, wallMs } from '../measure.ts'
 import type { Group, Row } from '../row.ts'
@@ -25,12 +27,16 @@ const TARGET = 1.18
 interface Statement {
   readonly text: string
   readonly values: readonly (string | number | Buffer)[]
+  /** Of the values, where the driver wants names. */
+  readonly names?: readonly string[]
 }
 
 /** One server, our metastore on it, and its driver's own pool. */
 interface Bed {
   readonly name: string
   readonly driver: string
+  /** Its server is ours, in this process, and slow: the rows show what the clients cost, and nothing about the database. */
+  readonly isStandIn: boolean
   readonly metastore: Metastore
   /** The statement that our metastore sends for a call. */
   statementOf(call: (metastore: Metastore) => Promise<unknown>): Promise<Statement>
@@ -44,11 +50,12 @@ export const sql: Group = {
   async run({ quick, report }) {
     // Many short rounds: a server on the same machine disturbs some of them.
     const effort: Effort = quick ? { rounds: 9, sideMs: 80 } : { rounds: 31, sideMs: 300 }
-    for (const make of [postgresBed, mysqlBed]) {
+    for (const make of [postgresBed, mysqlBed, mssqlBed]) {
       const bed = await make()
       if (bed === undefined) continue
       try {
-        for (const row of await measureBed(bed, effort)) report(row)
+        const rounds = bed.isStandIn ? Math.ceil(effort.rounds / 4) : effort.rounds
+        for (const row of await measureBed(bed, { ...effort, rounds })) report(row)
       } finally {
         await bed.stop()
       }
@@ -86,7 +93,7 @@ async function measureBed(bed: Bed, effort: Effort): Promise<Row[]> {
     await compare(
       'store',
       () => storeNew(metastore),
-      () => bed.run({ text: insert.text, values: [freshKey().keyId, created, text] }),
+      () => bed.run({ ...insert, values: [freshKey().keyId, created, text] }),
     )
   }
 
@@ -131,11 +138,14 @@ async function postgresBed(): Promise<Bed | undefined> {
   if (!service.available) return missing(service.reason)
   const { url } = service.details
   const own = new pg.Pool({ connectionString: url })
+  // The server may end first.
+  own.on('error', () => {})
   await own.query(schemaOf('@asherah/metastore-postgres'))
   const metastore = createPostgresMetastore({ connectionString: url })
   return {
     name: 'postgres',
     driver: 'pg',
+    isStandIn: false,
     metastore,
     async statementOf(call) {
       let last: PgQuery | undefined
@@ -171,6 +181,7 @@ async function mysqlBed(): Promise<Bed | undefined> {
   return {
     name: 'mariadb',
     driver: 'mysql2',
+    isStandIn: false,
     metastore,
     async statementOf(call) {
       let last: Statement = { text: '', values: [] }
@@ -195,6 +206,89 @@ async function mysqlBed(): Promise<Bed | undefined> {
       await service.stop()
     },
   }
+}
+
+async function mssqlBed(): Promise<Bed | undefined> {
+  const service = await startSqlServer()
+  if (!service.available) return missing(service.reason)
+  const { host, port, user, password, database, ca, standIn } = service.details
+  const tls = ca === undefined ? { allowUnverifiedCertificate: true } : { ca }
+  const metastore = createMssqlMetastore({ config: { host, port, user, password, database }, tls })
+  const open = (): Promise<Connection> =>
+    new Promise((resolve, reject) => {
+      const connection = new Connection({
+        server: host,
+        authentication: { type: 'default', options: { userName: user, password } },
+        options: { port, database, encrypt: true, trustServerCertificate: true },
+      })
+      connection.connect((error) => (error ? reject(error) : resolve(connection)))
+    })
+  const all = await Promise.all(Array.from({ length: Math.max(...DRIVER_CALLERS) }, open))
+  // As many callers as connections: none has to wait.
+  const free = [...all]
+  const run = async ({ text, values, names = [] }: Statement): Promise<object[]> => {
+    const connection = free.pop() ?? (await open())
+    try {
+      return await execute(connection, text, names, values)
+    } finally {
+      free.push(connection)
+    }
+  }
+  await run({ text: schemaOf('@asherah/metastore-mssql'), values: [] })
+  return {
+    name: standIn === undefined ? 'sqlserver' : 'sqlserver-stand-in',
+    driver: 'tedious',
+    isStandIn: standIn !== undefined,
+    metastore,
+    async statementOf(call) {
+      let last: Statement = { text: '', values: [] }
+      const pool: MssqlPool = {
+        request() {
+          const parameters = new Map<string, string | number>()
+          return {
+            input: (name, value) => parameters.set(name, typeof value === 'number' ? value : String(value)),
+            async query(text) {
+              last = { text, values: [...parameters.values()], names: [...parameters.keys()] }
+              return { recordset: await run(last), rowsAffected: [1] }
+            },
+            cancel() {},
+          }
+        },
+      }
+      await call(createMssqlMetastore({ pool }))
+      return last
+    },
+    run,
+    async stop() {
+      await metastore.close()
+      for (const connection of all) connection.close()
+      await service.stop()
+    },
+  }
+}
+
+function execute(
+  connection: Connection,
+  text: string,
+  names: readonly string[],
+  values: Statement['values'],
+): Promise<object[]> {
+  return new Promise((resolve, reject) => {
+    const rows: object[] = []
+    const request = new Request(text, (error) => (error ? reject(error) : resolve(rows)))
+    for (const [i, name] of names.entries()) {
+      const value = values[i]
+      request.addParameter(name, typeof value === 'number' ? TYPES.BigInt : TYPES.NVarChar, value)
+    }
+    request.on('row', (columns: unknown) => rows.push(rowOf(columns)))
+    connection.execSql(request)
+  })
+}
+
+/** tedious types its columns as `any`. */
+function rowOf(columns: unknown): object {
+  if (!Array.isArray(columns)) return {}
+  return Object.fromEntries(columns.map(({ metadata, value }) => [String(metadata.colName), value]))
 }
 
 function missing(reason: string): undefined {

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import type { LoadPackage } from '@asherah/config'
 import {
   type CryptoProvider,
@@ -26,9 +27,28 @@ let warned = false
  * @param without A path that is not wanted: shadow mode compares one with the other.
  */
 export async function chooseCrypto(load: LoadPackage, without?: KeyPath): Promise<ChosenCrypto> {
-  const native = without === 'native' ? undefined : await nativeCrypto(load)
-  if (native !== undefined) return native
-  const secrets = await protectedSecrets(load)
+  const module = without === 'native' ? undefined : await load(NATIVE).catch(() => undefined)
+  return nativeCrypto(module) ?? ownCrypto(await load(SECURE_MEMORY).catch(() => undefined))
+}
+
+/** As {@link chooseCrypto}, in this tick. `require` loads ES modules on every Node that this package supports. */
+export function chooseCryptoNow(): ChosenCrypto {
+  const load = (name: string): unknown => {
+    try {
+      return createRequire(import.meta.url)(name)
+    } catch {
+      return undefined // not installed
+    }
+  }
+  return nativeCrypto(load(NATIVE)) ?? ownCrypto(load(SECURE_MEMORY))
+}
+
+const NATIVE = '@asherah/native-ffi'
+const SECURE_MEMORY = '@asherah/secure-memory'
+const KEY_BYTES = 32
+
+function ownCrypto(module: unknown): ChosenCrypto {
+  const secrets = protectedSecrets(module)
   if (secrets === undefined && !warned) {
     warned = true
     channels.warning.publish({
@@ -49,11 +69,10 @@ export async function chooseCrypto(load: LoadPackage, without?: KeyPath): Promis
   }
 }
 
-async function nativeCrypto(load: LoadPackage): Promise<ChosenCrypto | undefined> {
+function nativeCrypto(module: unknown): ChosenCrypto | undefined {
   try {
-    const loaded = await loadTyped(load, '@asherah/native-ffi', isNative)
-    if (loaded === undefined || !loaded.nativeStatus().available) return undefined
-    const crypto = loaded.createNativeCrypto({ mode: 'required' })
+    if (!isNative(module) || !module.nativeStatus().available) return undefined
+    const crypto = module.createNativeCrypto({ mode: 'required' })
     return { path: 'native', crypto, close: () => crypto.close() }
   } catch (error) {
     // A wrong setting of the operator's is told; memory that cannot be locked leads to the next path.
@@ -62,25 +81,28 @@ async function nativeCrypto(load: LoadPackage): Promise<ChosenCrypto | undefined
   }
 }
 
-async function protectedSecrets(load: LoadPackage): Promise<SecretFactory | undefined> {
+function protectedSecrets(module: unknown): SecretFactory | undefined {
+  if (!isSecureMemory(module)) return undefined
+  let secrets: SecretFactory | undefined
   try {
-    return (await loadTyped(load, '@asherah/secure-memory', isSecureMemory))?.createEnclaveMemory()
+    secrets = module.createEnclaveMemory()
+    // What is missing may show with the first secret: npm installs the package on a Node that is too old for it.
+    secrets.createRandom(KEY_BYTES).close()
+    return secrets
   } catch {
-    return undefined // no binary for this system, or nothing can be locked
+    closeQuietly(secrets)
+    return undefined // no binary for this system, a Node before 22.13, or nothing can be locked
   }
+}
+
+function closeQuietly(secrets: SecretFactory | undefined): void {
+  try {
+    secrets?.close()
+  } catch {} // it is not used
 }
 
 type Native = Pick<typeof import('@asherah/native-ffi'), 'nativeStatus' | 'createNativeCrypto'>
 type SecureMemory = Pick<typeof import('@asherah/secure-memory'), 'createEnclaveMemory'>
-
-async function loadTyped<T>(
-  load: LoadPackage,
-  name: string,
-  fits: (module: unknown) => module is T,
-): Promise<T | undefined> {
-  const module = await load(name).catch(() => undefined)
-  return fits(module) ? module : undefined
-}
 
 function isNative(module: unknown): module is Native {
   return hasFunctions(module, ['nativeStatus', 'createNativeCrypto'])

@@ -1,13 +1,19 @@
-import { type LoadPackage, type Plan, planOf, type Settings } from '@asherah/config'
+import { type Backends, type LoadPackage, openBackends, type Plan, planOf, type Settings } from '@asherah/config'
 import { ClosedError } from '@asherah/core'
-import { createEngine, type Engine } from './engine.ts'
+import { chooseCrypto, chooseCryptoNow } from './choose-crypto.ts'
+import { type Engine, engineOver } from './engine.ts'
 import { hooks } from './hooks.ts'
 import type { SessionOwner } from './sessions.ts'
 import { createShadow, type Shadow } from './shadow.ts'
+import { createKeySource, lazyBackends, openedOf } from './sync/key-source.ts'
 import { createMemoryRows } from './sync/memory-rows.ts'
+import type { Opened } from './sync/messages.ts'
 import { type SyncWorker, startedSyncWorker, syncWorker } from './sync/sync-worker.ts'
 
-/** A config at work: asynchronous calls in this thread, synchronous ones here too when the key is at hand, else in the worker. */
+/**
+ * A config at work: every call in this thread. A synchronous one that lacks a key has the worker read it; what needs more than
+ * that, such as a new key, it has the worker do.
+ */
 export interface Client {
   readonly plan: Plan
   /** Resolves when the backends are loaded. */
@@ -16,6 +22,9 @@ export interface Client {
   openNow(): void
   encryptNow(partitionId: string, plaintext: Uint8Array, owner?: SessionOwner): string
   decryptNow(partitionId: string, record: string | Uint8Array, owner?: SessionOwner): Uint8Array
+  /** In this tick, or undefined: {@link Client.encrypt} does it. Saves the quickest calls a promise. */
+  tryEncrypt(partitionId: string, plaintext: Uint8Array, owner?: SessionOwner): string | undefined
+  tryDecrypt(partitionId: string, record: string | Uint8Array, owner?: SessionOwner): Uint8Array | undefined
   encrypt(partitionId: string, plaintext: Uint8Array, owner?: SessionOwner): Promise<string>
   decrypt(partitionId: string, record: string | Uint8Array, owner?: SessionOwner): Promise<Uint8Array>
   /** Refuses new calls, waits for those in flight, closes all. Idempotent. */
@@ -39,19 +48,33 @@ export function createClient(settings: Settings): Client {
   let engine: Engine | undefined
   let shadow: Shadow | undefined
   let worker: SyncWorker | undefined
+  let names: Opened = {}
   let closing: Promise<void> | undefined
   /** Calls that wait for the engine. */
   let early = 0
   let wakeClose: (() => void) | undefined
 
-  const started = createEngine(settings, {
-    load: loadHere,
-    ...(rows !== undefined && { wrapMetastore: rows.wrap }),
-  }).then(async (made) => {
-    shadow = await createShadow(settings, loadHere, made)
-    engine = made
-    return made
-  })
+  const withRows = (backends: Backends): Backends =>
+    rows === undefined ? backends : { ...backends, metastore: rows.wrap(backends.metastore) }
+  const loading = openBackends(plan, loadHere)
+  const start = async (): Promise<Engine> => {
+    const backends = await loading
+    try {
+      if (engine === undefined) {
+        const chosen = await chooseCrypto(loadHere)
+        if (engine === undefined) engine = engineOver(plan, withRows(backends), chosen)
+        else chosen.close() // a synchronous call came first
+      }
+      const made = engine
+      shadow = await createShadow(plan, loadHere, made)
+      return made
+    } catch (error) {
+      // The first failure is the one to tell. An engine that was made closes them itself.
+      if (engine === undefined) await backends.close().catch(() => undefined)
+      throw error
+    }
+  }
+  const started = start()
   started.catch(() => undefined) // told by the first call
 
   const check = (): void => {
@@ -60,19 +83,17 @@ export function createClient(settings: Settings): Client {
   const opened = (): SyncWorker => {
     if (worker !== undefined && worker === startedSyncWorker()) return worker
     const starting = syncWorker()
-    starting.call({ op: 'open', engine: id, config: settings.reveal() })
+    names = openedOf(starting.call({ op: 'open', engine: id, config: settings.reveal() }))
     if (rows !== undefined) starting.call({ op: 'adopt', engine: id, rows: rows.moveTo(starting, id) })
     worker = starting
     return starting
   }
-
-  /** Partitions whose keys are on their way into this thread, after the worker had to load them. */
-  const warming = new Set<string>()
-  const warm = (partitionId: string, load: (engine: Engine) => Promise<unknown>): void => {
-    if (warming.has(partitionId)) return
-    warming.add(partitionId)
-    const done = (): void => void warming.delete(partitionId)
-    started.then(load).then(done, done) // a failure will be told by the call that meets it
+  const source = createKeySource(id, opened, plan)
+  /** For a program whose event loop has not turned yet: the backends are on their way, and the keys come from the worker. */
+  const engineNow = (): Engine => {
+    opened()
+    engine ??= engineOver(plan, withRows(lazyBackends(loading, names)), chooseCryptoNow())
+    return engine
   }
 
   const tell = (type: 'encrypt' | 'decrypt', start: bigint): void =>
@@ -113,26 +134,32 @@ export function createClient(settings: Settings): Client {
     }
   }
 
-  const encryptCold = (partitionId: string, plaintext: Uint8Array): string => {
-    const thread = opened()
+  const encryptCold = (partitionId: string, plaintext: Uint8Array, owner: SessionOwner | undefined): string => {
+    const here = engineNow()
+    const json = here.tryEncrypt(partitionId, plaintext, owner, source)
+    if (json !== undefined) return json
     const input = new SharedArrayBuffer(plaintext.byteLength)
     const copy = new Uint8Array(input)
     copy.set(plaintext)
     try {
-      const json = thread.call({ op: 'encrypt', engine: id, partitionId, input, length: plaintext.byteLength })
-      warm(partitionId, (made) => made.encrypt(partitionId, NOTHING))
-      return String(json)
+      const made = opened().call({ op: 'encrypt', engine: id, partitionId, input, length: plaintext.byteLength })
+      loadMade(() => here.tryEncrypt(partitionId, NOTHING, owner, source))
+      return String(made)
     } finally {
       copy.fill(0)
     }
   }
-  const decryptCold = (partitionId: string, record: string | Uint8Array): Uint8Array => {
-    const thread = opened()
+  const decryptCold = (
+    partitionId: string,
+    record: string | Uint8Array,
+    owner: SessionOwner | undefined,
+  ): Uint8Array => {
+    const here = engineNow().tryDecrypt(partitionId, record, owner, source)
+    if (here !== undefined) return here
     // A plaintext is shorter than its record; a record that is longer than any is refused by the worker.
     const output = new SharedArrayBuffer(Math.min(record.length, LONGEST_PLAINTEXT))
     try {
-      const length = Number(thread.call({ op: 'decrypt', engine: id, partitionId, record, output }))
-      warm(partitionId, async (made) => (await made.decrypt(partitionId, record)).fill(0))
+      const length = Number(opened().call({ op: 'decrypt', engine: id, partitionId, record, output }))
       return new Uint8Array(output).slice(0, length)
     } finally {
       new Uint8Array(output).fill(0)
@@ -164,10 +191,10 @@ export function createClient(settings: Settings): Client {
         wakeClose = resolve
       })
     }
-    const made = await started.catch(() => undefined)
+    await started.catch(() => undefined)
     await shadow?.close()
     try {
-      await made?.close()
+      await engine?.close()
     } finally {
       if (worker !== undefined && worker === startedSyncWorker()) await worker.ask({ op: 'close', engine: id })
     }
@@ -181,7 +208,7 @@ export function createClient(settings: Settings): Client {
       check()
       const json = now(
         'encrypt',
-        () => engine?.tryEncrypt(partitionId, plaintext, owner) ?? encryptCold(partitionId, plaintext),
+        () => engine?.tryEncrypt(partitionId, plaintext, owner) ?? encryptCold(partitionId, plaintext, owner),
       )
       shadow?.check('encrypted', partitionId, json, new Uint8Array(plaintext))
       return json
@@ -190,26 +217,37 @@ export function createClient(settings: Settings): Client {
       check()
       const plaintext = now(
         'decrypt',
-        () => engine?.tryDecrypt(partitionId, record, owner) ?? decryptCold(partitionId, record),
+        () => engine?.tryDecrypt(partitionId, record, owner) ?? decryptCold(partitionId, record, owner),
       )
       shadow?.check('decrypted', partitionId, record, new Uint8Array(plaintext))
       return plaintext
     },
-    async encrypt(partitionId, plaintext, owner) {
-      if (!isPlain() || engine === undefined) return encryptLater(partitionId, plaintext, owner)
-      const isShort = plaintext.byteLength < OFF_THREAD_BYTES
-      const json = isShort ? engine.tryEncrypt(partitionId, plaintext, owner) : undefined
-      return json ?? engine.encrypt(partitionId, plaintext, owner)
+    tryEncrypt(partitionId, plaintext, owner) {
+      if (!isPlain() || plaintext.byteLength >= OFF_THREAD_BYTES) return undefined
+      return engine?.tryEncrypt(partitionId, plaintext, owner)
     },
-    async decrypt(partitionId, record, owner) {
+    tryDecrypt(partitionId, record, owner) {
+      if (!isPlain() || record.length >= OFF_THREAD_BYTES) return undefined
+      return engine?.tryDecrypt(partitionId, record, owner)
+    },
+    encrypt(partitionId, plaintext, owner) {
+      if (!isPlain() || engine === undefined) return encryptLater(partitionId, plaintext, owner)
+      return engine.encrypt(partitionId, plaintext, owner)
+    },
+    decrypt(partitionId, record, owner) {
       if (!isPlain() || engine === undefined) return decryptLater(partitionId, record, owner)
-      const isShort = record.length < OFF_THREAD_BYTES
-      const plaintext = isShort ? engine.tryDecrypt(partitionId, record, owner) : undefined
-      return plaintext ?? engine.decrypt(partitionId, record, owner)
+      return engine.decrypt(partitionId, record, owner)
     },
     close() {
       closing ??= close()
       return closing
     },
   }
+}
+
+/** The call has succeeded: that its new key cannot be read here is told by the next one. */
+function loadMade(load: () => unknown): void {
+  try {
+    load()
+  } catch {}
 }

@@ -1,11 +1,12 @@
 import {
+  type Backends,
   type ConfiguredFactory,
-  createFactoryFromConfig,
+  createFactoryOver,
   type LoadPackage,
+  openBackends,
   type Plan,
-  type Settings,
 } from '@asherah/config'
-import type { Metastore } from '@asherah/core'
+import { type BlockingKeySource, loadKeysNow } from '@asherah/core/backend'
 import { type ChosenCrypto, chooseCrypto, type KeyPath } from './choose-crypto.ts'
 import { createSessions, type SessionOwner } from './sessions.ts'
 import { timedKms, timedMetastore } from './timers.ts'
@@ -13,48 +14,45 @@ import { timedKms, timedMetastore } from './timers.ts'
 /** A config at work in one thread: a factory, its sessions, its backends. */
 export interface Engine {
   readonly path: KeyPath
-  /** The backend, without timers. */
-  readonly metastore: Metastore
-  /** In this tick, or undefined when a key has to be loaded. */
-  tryEncrypt(partitionId: string, plaintext: Uint8Array, owner?: SessionOwner): string | undefined
-  tryDecrypt(partitionId: string, record: string | Uint8Array, owner?: SessionOwner): Uint8Array | undefined
+  /** Without timers. */
+  readonly backends: Backends
+  /** In this tick, or undefined when a key has to be loaded: with a source it is loaded first, if that is all it takes. */
+  tryEncrypt(
+    partitionId: string,
+    plaintext: Uint8Array,
+    owner?: SessionOwner,
+    source?: BlockingKeySource,
+  ): string | undefined
+  tryDecrypt(
+    partitionId: string,
+    record: string | Uint8Array,
+    owner?: SessionOwner,
+    source?: BlockingKeySource,
+  ): Uint8Array | undefined
   encrypt(partitionId: string, plaintext: Uint8Array, owner?: SessionOwner): Promise<string>
   decrypt(partitionId: string, record: string | Uint8Array, owner?: SessionOwner): Promise<Uint8Array>
   /** Waits for what is in flight, then closes all that was made. */
   close(): Promise<void>
 }
 
-/** What {@link createEngine} takes beside the settings. */
-export interface EngineOptions {
-  readonly load: LoadPackage
-  /** Replaces the metastore before the factory gets it. */
-  readonly wrapMetastore?: (metastore: Metastore, plan: Plan) => Metastore
-  /** A path that is not wanted. */
-  readonly without?: KeyPath | undefined
-}
-
-/** @throws InvalidConfigError, or what the backends throw. */
-export async function createEngine(settings: Settings, options: EngineOptions): Promise<Engine> {
-  const { load, wrapMetastore, without } = options
-  const chosen = await chooseCrypto(load, without)
-  let metastore: Metastore | undefined
-  const made = await createFactoryFromConfig(settings, {
-    load,
-    crypto: chosen.crypto,
-    cacheSessions: false,
-    wrapMetastore(backend, plan) {
-      metastore = wrapMetastore?.(backend, plan) ?? backend
-      return timedMetastore(metastore, plan)
-    },
-    wrapKms: timedKms,
-  }).catch((error: unknown) => {
+/** Loads the backends and chooses the path. @throws InvalidConfigError, or what the backends throw. */
+export async function createEngine(plan: Plan, load: LoadPackage): Promise<Engine> {
+  const chosen = await chooseCrypto(load)
+  const backends = await openBackends(plan, load).catch((error: unknown) => {
     chosen.close()
     throw error
   })
-  return engineOf(made, metastore ?? made.metastore, chosen)
+  try {
+    return engineOver(plan, backends, chosen)
+  } catch (error) {
+    await backends.close().catch(() => undefined) // the first failure is the one to tell
+    throw error
+  }
 }
 
-function engineOf({ factory, plan, close }: ConfiguredFactory, metastore: Metastore, chosen: ChosenCrypto): Engine {
+/** An engine over what is there. Its `close` closes that too. @throws InvalidConfigError, with `chosen` closed. */
+export function engineOver(plan: Plan, backends: Backends, chosen: ChosenCrypto): Engine {
+  const { factory, close } = factoryOver(plan, backends, chosen)
   const sessions = createSessions(factory, {
     caching: plan.sessionCaching,
     maxSize: plan.policy.sessionCacheMaxSize ?? 1_000,
@@ -62,18 +60,22 @@ function engineOf({ factory, plan, close }: ConfiguredFactory, metastore: Metast
   })
   return {
     path: chosen.path,
-    metastore,
-    tryEncrypt(partitionId, plaintext, owner) {
+    backends,
+    tryEncrypt(partitionId, plaintext, owner, source) {
       const session = sessions.take(partitionId, owner)
       try {
+        const json = session.tryEncryptToJson(plaintext)
+        if (json !== undefined || source === undefined || !loadKeysNow(session, source)) return json
         return session.tryEncryptToJson(plaintext)
       } finally {
         sessions.give(session)
       }
     },
-    tryDecrypt(partitionId, record, owner) {
+    tryDecrypt(partitionId, record, owner, source) {
       const session = sessions.take(partitionId, owner)
       try {
+        const plaintext = session.tryDecrypt(record)
+        if (plaintext !== undefined || source === undefined || !loadKeysNow(session, source, record)) return plaintext
         return session.tryDecrypt(record)
       } finally {
         sessions.give(session)
@@ -100,5 +102,19 @@ function engineOf({ factory, plan, close }: ConfiguredFactory, metastore: Metast
         chosen.close()
       }
     },
+  }
+}
+
+function factoryOver(plan: Plan, backends: Backends, chosen: ChosenCrypto): ConfiguredFactory {
+  try {
+    return createFactoryOver(plan, backends, {
+      crypto: chosen.crypto,
+      cacheSessions: false,
+      wrapMetastore: timedMetastore,
+      wrapKms: timedKms,
+    })
+  } catch (error) {
+    chosen.close()
+    throw error
   }
 }

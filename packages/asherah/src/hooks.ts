@@ -39,6 +39,9 @@ export const levelNumbers: Readonly<Record<'v4' | 'syslog', Readonly<Record<LogL
 /** Events that wait for a slow hook, at most; more are dropped and counted. */
 const QUEUE_LIMIT = 4_096
 
+/** Of @asherah/kms-aws, which may not be installed. */
+const KMS_REGION_CHANNEL = 'asherah:kms.region'
+
 /** The hooks of this JavaScript environment: state of the module, as the module API is. */
 export interface Hooks {
   readonly wantsLog: boolean
@@ -111,6 +114,12 @@ function createHooks(): Hooks {
     if (!isCacheEvent(message) || message.event === 'evict') return
     metric({ type: `cache_${message.event}`, name: message.cache })
   }
+  const onKmsRegion = (message: unknown): void => {
+    if (!isRegionEvent(message)) return
+    const { operation, region, durationMs } = message
+    const name = `ael.kms.aws.${operation.toLowerCase()}.${region}`
+    metric({ type: 'kms', name, durationNs: Math.round(durationMs * 1e6) })
+  }
 
   const hooks: Hooks = {
     verbose: false,
@@ -138,8 +147,13 @@ function createHooks(): Hooks {
     setMetrics(deliver) {
       const change = changeOf(metricsHook, deliver)
       metricsHook = deliver
-      if (change === 'begin') subscribe(channels.cache.name, onCacheMetric)
-      if (change === 'end') unsubscribe(channels.cache.name, onCacheMetric)
+      for (const [name, hear] of [
+        [channels.cache.name, onCacheMetric],
+        [KMS_REGION_CHANNEL, onKmsRegion],
+      ] as const) {
+        if (change === 'begin') subscribe(name, hear)
+        if (change === 'end') unsubscribe(name, hear)
+      }
     },
     log,
     metric,
@@ -165,6 +179,13 @@ function isKeyEvent(message: unknown): message is KeyEvent {
 
 function isCacheEvent(message: unknown): message is CacheEvent {
   return hasText(message, 'cache') && hasText(message, 'event')
+}
+
+function isRegionEvent(
+  message: unknown,
+): message is { readonly operation: string; readonly region: string; readonly durationMs: number } {
+  const isTimed = typeof Reflect.get(Object(message), 'durationMs') === 'number'
+  return isTimed && hasText(message, 'operation') && hasText(message, 'region')
 }
 
 function hasText(message: unknown, name: string): boolean {

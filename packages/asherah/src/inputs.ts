@@ -13,7 +13,8 @@ export function checkPartition(partitionId: unknown): asserts partitionId is str
   }
   if (partitionId === '') throw new InvalidInputError('a partition id is not empty')
   if (LONE_SURROGATE.test(partitionId)) throw new InvalidInputError('a partition id is well-formed text')
-  if (partitionId.length > MAX_PARTITION_BYTES || Buffer.byteLength(partitionId) > MAX_PARTITION_BYTES) {
+  // A UTF-16 unit is at most three bytes: they are counted only when it is needed.
+  if (partitionId.length * 3 > MAX_PARTITION_BYTES && Buffer.byteLength(partitionId) > MAX_PARTITION_BYTES) {
     throw new InvalidInputError(`a partition id has at most ${MAX_PARTITION_BYTES} bytes of UTF-8`)
   }
 }

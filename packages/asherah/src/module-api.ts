@@ -173,7 +173,8 @@ export async function encryptAsync(partitionId: string, data: Uint8Array | strin
   const client = ready()
   checkPartition(partitionId)
   try {
-    return await client.encrypt(partitionId, payloadBytes(data))
+    const bytes = payloadBytes(data)
+    return client.tryEncrypt(partitionId, bytes) ?? (await client.encrypt(partitionId, bytes))
   } catch (error) {
     throw failed('encrypt', error)
   }
@@ -199,7 +200,8 @@ export async function decryptAsync(partitionId: string, record: string | Uint8Ar
   const client = ready()
   checkPartition(partitionId)
   try {
-    return asBuffer(await client.decrypt(partitionId, recordInput(record)))
+    const input = recordInput(record)
+    return asBuffer(client.tryDecrypt(partitionId, input) ?? (await client.decrypt(partitionId, input)))
   } catch (error) {
     throw failed('decrypt', error)
   }

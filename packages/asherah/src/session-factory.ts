@@ -98,7 +98,10 @@ export class AsherahSession implements Disposable {
 
   /** As {@link AsherahSession.encrypt}, without blocking. */
   async encryptAsync(data: Uint8Array | string): Promise<string> {
-    return this.#open().encrypt(this.#partitionId, payloadBytes(data), this.#owner)
+    const client = this.#open()
+    const bytes = payloadBytes(data)
+    const json = client.tryEncrypt(this.#partitionId, bytes, this.#owner)
+    return json ?? client.encrypt(this.#partitionId, bytes, this.#owner)
   }
 
   /** As {@link AsherahSession.encryptString}, without blocking. */
@@ -108,7 +111,10 @@ export class AsherahSession implements Disposable {
 
   /** As {@link AsherahSession.decrypt}, without blocking. */
   async decryptAsync(record: string | Uint8Array): Promise<Buffer> {
-    return asBuffer(await this.#open().decrypt(this.#partitionId, recordInput(record), this.#owner))
+    const client = this.#open()
+    const input = recordInput(record)
+    const plaintext = client.tryDecrypt(this.#partitionId, input, this.#owner)
+    return asBuffer(plaintext ?? (await client.decrypt(this.#partitionId, input, this.#owner)))
   }
 
   /** As {@link AsherahSession.decryptString}, without blocking. */

@@ -1,7 +1,7 @@
-import type { LoadPackage, Settings } from '@asherah/config'
+import type { LoadPackage, Plan } from '@asherah/config'
 import { channels } from '@asherah/core'
-import type { KeyPath } from './choose-crypto.ts'
-import { createEngine, type Engine } from './engine.ts'
+import { chooseCrypto, type KeyPath } from './choose-crypto.ts'
+import { type Engine, engineOver } from './engine.ts'
 
 /** The other path, which checks behind what this one has done. */
 export interface Shadow {
@@ -17,13 +17,11 @@ const LIMIT = 1_000
  * With `ASHERAH_ENGINE_SHADOW=1`, a second engine without the path of the first one, over the same metastore. It decrypts what was
  * encrypted or decrypted, and publishes `SHADOW_DIFFERENCE` on `asherah:warning` where the bytes differ or it fails.
  */
-export async function createShadow(settings: Settings, load: LoadPackage, engine: Engine): Promise<Shadow | undefined> {
+export async function createShadow(plan: Plan, load: LoadPackage, engine: Engine): Promise<Shadow | undefined> {
   if (!['1', 'true', 'on', 'yes'].includes((process.env.ASHERAH_ENGINE_SHADOW ?? '').toLowerCase())) return undefined
-  const other = await createEngine(settings, {
-    load,
-    without: without(engine.path),
-    wrapMetastore: () => engine.metastore,
-  })
+  // The backends are the first engine's, which closes them.
+  const backends = { ...engine.backends, close: async () => {} }
+  const other = engineOver(plan, backends, await chooseCrypto(load, without(engine.path)))
   const running = new Set<Promise<void>>()
   let skipped = 0
 

@@ -3,6 +3,7 @@ import { setImmediate as tick } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import * as asherah from '@asherah/asherah'
 import { channels } from '@asherah/core'
+import { kmsRegionChannel } from '@asherah/kms-aws'
 import { afterEach, describe, expect, it } from 'vitest'
 import { memoryConfig } from './config.ts'
 
@@ -117,6 +118,20 @@ describe('metrics hooks', () => {
         'sk',
       ]),
     )
+  })
+
+  it('D-131 AWS KMS calls have a timer for each region', async () => {
+    const told: unknown[] = []
+    asherah.setMetricsHook((event) => told.push(event))
+    for (const operation of ['GenerateDataKey', 'Encrypt', 'Decrypt'] as const) {
+      kmsRegionChannel.publish({ operation, region: 'us-west-2', outcome: 'ok', durationMs: 1.5 })
+    }
+    await tick()
+    asherah.setMetricsHook(null)
+    kmsRegionChannel.publish({ operation: 'Decrypt', region: 'us-west-2', outcome: 'ok', durationMs: 1.5 })
+    await tick()
+    const names = ['generatedatakey', 'encrypt', 'decrypt'].map((call) => `ael.kms.aws.${call}.us-west-2`)
+    expect(told).toEqual(names.map((name) => ({ type: 'kms', name, durationNs: 1_500_000 })))
   })
 
   it('a hook does not make a warm call cold', async () => {

@@ -185,6 +185,13 @@ describe('sync and async share their keys', () => {
     expect(idOf(again)).toEqual(idOf(record))
   })
 
+  it("under the metastore's region suffix, before this thread has its backends", async () => {
+    asherah.setup({ ...memoryConfig, RegionSuffix: 'us-west-2' })
+    const records = [asherah.encrypt('p', 'worker'), asherah.encrypt('p', 'here'), await asherah.encryptAsync('p', 'x')]
+    const ids = records.map((record) => JSON.parse(record).Key.ParentKeyMeta.KeyId)
+    expect(new Set(ids)).toEqual(new Set(['_IK_p_service_product_us-west-2']))
+  })
+
   it('a key that both threads make at once is one key', async () => {
     await asherah.setupAsync(memoryConfig)
     for (let i = 0; i < 20; i++) {

@@ -1,6 +1,6 @@
 import { setImmediate as tick } from 'node:timers/promises'
 import { decryptAsync, encryptAsync, type LogEvent, setLogHook, setupAsync, shutdownAsync } from '@asherah/asherah'
-import { readConfigObject } from '@asherah/config'
+import { planOf, readConfigObject } from '@asherah/config'
 import { afterEach, expect, it } from 'vitest'
 import { createEngine } from '../src/engine.ts'
 import { createShadow } from '../src/shadow.ts'
@@ -32,9 +32,9 @@ it('D-014 tells a difference, without the bytes', async () => {
   const messages: string[] = []
   setLogHook(({ message }) => messages.push(message))
   const load = (name: string): Promise<unknown> => import(name)
-  const settings = readConfigObject(memoryConfig)
-  const engine = await createEngine(settings, { load })
-  const shadow = await createShadow(settings, load, engine)
+  const plan = planOf(readConfigObject(memoryConfig))
+  const engine = await createEngine(plan, load)
+  const shadow = await createShadow(plan, load, engine)
   const record = await engine.encrypt('p', Buffer.from('payload'))
   shadow?.check('encrypted', 'p', record, Buffer.from('another'))
   shadow?.check('decrypted', 'p', record.replace(/"Data":"..../, '"Data":"AAAA'), Buffer.from('payload'))

@@ -36,7 +36,7 @@ test('a maxSize that a Map could not hold is refused', () => {
 })
 
 test('an option is refused, rather than without effect: the size is the policy’s', () => {
-  const misplaced: Record<string, never> = Object.fromEntries([['max', 5]])
+  const misplaced: Record<string, never> = JSON.parse('{"max":5}')
   expect(() => createLfuCache(misplaced)).toThrow(InvalidConfigError)
   expect(() => createLfuCache(misplaced)).toThrow('no option "max": the policy has the size')
   expect(createLfuCache({}).kind).toBe('lfu')

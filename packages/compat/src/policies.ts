@@ -1,4 +1,5 @@
 import { basicExpiringPolicy, type CryptoPolicyOptions, createCryptoPolicy, neverExpiringPolicy } from '@asherah/core'
+import { refuseSkipping } from './builder-steps.ts'
 
 /** A crypto policy of this package: core's options, behind the name that C# and Java users know. */
 export interface CryptoPolicy {
@@ -8,6 +9,19 @@ export interface CryptoPolicy {
 
 /** `INLINE`: the encrypt that finds a key expired makes the new one. `QUEUED`: one rotation runs behind. */
 export type RotationStrategy = 'INLINE' | 'QUEUED'
+
+const LAST_STEPS = [
+  'withRotationStrategy',
+  'withCanCacheSystemKeys',
+  'withCanCacheIntermediateKeys',
+  'withCanCacheSessions',
+  'withSessionCacheMaxSize',
+  'withSessionCacheExpireMinutes',
+  'withSessionCacheExpireMillis',
+  'withNotifyExpiredSystemKeyOnRead',
+  'withNotifyExpiredIntermediateKeyOnRead',
+  'build',
+]
 
 /** TEST ONLY: keys never expire and are never checked again. */
 export class NeverExpiredCryptoPolicy implements CryptoPolicy {
@@ -60,15 +74,18 @@ export class BasicExpiringCryptoPolicy implements CryptoPolicy {
   }
 
   static newBuilder(): KeyExpirationDaysStep {
-    return {
-      withKeyExpirationDays: (keyExpirationDays) => ({
+    const withKeyExpirationDays = (keyExpirationDays: number): RevokeCheckMinutesStep => {
+      const step: RevokeCheckMinutesStep = {
         withRevokeCheckMinutes: (revokeCheckMinutes) =>
           buildStep(
             basicExpiringPolicy({ keyExpirationDays, revokeCheckMinutes }),
             (options) => new BasicExpiringCryptoPolicy(options),
           ),
-      }),
+      }
+      return refuseSkipping(step, LAST_STEPS)
     }
+    const step: KeyExpirationDaysStep = { withKeyExpirationDays }
+    return refuseSkipping(step, ['withRevokeCheckMinutes', ...LAST_STEPS])
   }
 }
 

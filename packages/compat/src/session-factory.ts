@@ -9,6 +9,7 @@ import {
   type TypedSession,
 } from '@asherah/core'
 import { InMemoryMetastoreImpl, StaticKeyManagementServiceImpl } from './backends.ts'
+import { refuseSkipping } from './builder-steps.ts'
 import { exceptionOf } from './exceptions.ts'
 import { type Logger, type Metrics, observe, timed, timedKms, timedMetastore } from './observers.ts'
 import { type CryptoPolicy, NeverExpiredCryptoPolicy } from './policies.ts'
@@ -58,6 +59,9 @@ export interface BuildStep {
   build(): SessionFactory
 }
 
+const KMS_STEPS = ['withKeyManagementService', 'withStaticKeyManagementService']
+const LAST_STEPS = ['withMetrics', 'withLogger', 'build']
+
 interface Parts {
   readonly options: SessionFactoryOptions
   readonly metrics?: Metrics
@@ -93,17 +97,23 @@ export class SessionFactory implements AsyncDisposable {
     const policyStep = (metastore: Metastore): CryptoPolicyStep => {
       const withCryptoPolicy = (policy: CryptoPolicy): KeyManagementServiceStep => {
         const withKeyManagementService = withKms(metastore, policy)
-        return {
+        const step: KeyManagementServiceStep = {
           withKeyManagementService,
           withStaticKeyManagementService: (key) => withKeyManagementService(new StaticKeyManagementServiceImpl(key)),
         }
+        return refuseSkipping(step, LAST_STEPS)
       }
-      return {
+      const step: CryptoPolicyStep = {
         withCryptoPolicy,
         withNeverExpiredCryptoPolicy: () => withCryptoPolicy(new NeverExpiredCryptoPolicy()),
       }
+      return refuseSkipping(step, [...KMS_STEPS, ...LAST_STEPS])
     }
-    return { withMetastore: policyStep, withInMemoryMetastore: () => policyStep(new InMemoryMetastoreImpl()) }
+    const step: MetastoreStep = {
+      withMetastore: policyStep,
+      withInMemoryMetastore: () => policyStep(new InMemoryMetastoreImpl()),
+    }
+    return refuseSkipping(step, ['withCryptoPolicy', 'withNeverExpiredCryptoPolicy', ...KMS_STEPS, ...LAST_STEPS])
   }
 
   /** JSON values, to records as bytes of JSON text. @throws InvalidInputError, ClosedError */

@@ -157,6 +157,21 @@ describe('D-050 D-052 exceptions', () => {
 })
 
 describe('builders', () => {
+  it('a step that JavaScript left out is named', () => {
+    const call = (step: object, name: string): unknown => Reflect.apply(Reflect.get(step, name), step, [])
+    const first = SessionFactory.newBuilder('product', 'service')
+    expect(() => call(first, 'build')).toThrow('withMetastore or withInMemoryMetastore comes before build')
+    const second = first.withInMemoryMetastore()
+    expect(() => call(second, 'build')).toThrow('withCryptoPolicy or withNeverExpiredCryptoPolicy comes before build')
+    expect(() => call(second, 'withStaticKeyManagementService')).toThrow(InvalidConfigError)
+    expect(() => call(second.withNeverExpiredCryptoPolicy(), 'build')).toThrow(
+      'withKeyManagementService or withStaticKeyManagementService comes before build',
+    )
+    const policy = BasicExpiringCryptoPolicy.newBuilder()
+    expect(() => call(policy, 'build')).toThrow('withKeyExpirationDays comes before build')
+    expect(() => call(policy.withKeyExpirationDays(90), 'build')).toThrow('withRevokeCheckMinutes comes before build')
+  })
+
   it('D-041 every knob of the policy reaches core', () => {
     const { options } = BasicExpiringCryptoPolicy.newBuilder()
       .withKeyExpirationDays(30)

@@ -1,5 +1,6 @@
 import { InvalidConfigError, type KeyManagementService, type Metastore } from '@asherah/core'
 import type { BackendPlan } from './metastore-plan.ts'
+import { neededNode } from './node-version.ts'
 
 /** Loads a package by its name. `(name) => import(name)` of a program finds what that program has installed. */
 export type LoadPackage = (name: string) => Promise<unknown>
@@ -7,14 +8,14 @@ export type LoadPackage = (name: string) => Promise<unknown>
 /** What is in this file's own reach: npm puts optional packages beside it. */
 export const loadPackage: LoadPackage = (name) => import(name)
 
-/** @throws InvalidConfigError with the install line when the package is not there. */
+/** @throws InvalidConfigError with the install line when the package is not there, or with the Node that it needs. */
 export async function loadMetastore(plan: BackendPlan, load: LoadPackage): Promise<Metastore> {
   const made = await makeBackend(plan, load)
   if (hasMethods(made, ['load', 'loadLatest', 'store'])) return made
   throw wrongVersion(plan)
 }
 
-/** @throws InvalidConfigError with the install line when the package is not there. */
+/** @throws InvalidConfigError with the install line when the package is not there, or with the Node that it needs. */
 export async function loadKms(
   plan: BackendPlan,
   load: LoadPackage,
@@ -29,13 +30,7 @@ async function makeBackend(plan: BackendPlan, load: LoadPackage): Promise<unknow
   try {
     module = await load(plan.package)
   } catch (cause) {
-    if (!isMissing(cause, plan.package)) {
-      throw new InvalidConfigError(`the package ${plan.package} cannot be loaded`, { cause })
-    }
-    throw new InvalidConfigError(
-      `the package ${plan.package} is not installed, which ${plan.kind} needs: npm install ${plan.package}`,
-      { cause },
-    )
+    throw notLoaded(plan, cause)
   }
   const make: unknown = typeof module === 'object' && module !== null ? Reflect.get(module, plan.factory) : undefined
   if (typeof make !== 'function') throw wrongVersion(plan)
@@ -45,6 +40,23 @@ async function makeBackend(plan: BackendPlan, load: LoadPackage): Promise<unknow
     if (!(cause instanceof InvalidConfigError)) throw cause
     throw new InvalidConfigError(`${plan.kind} refuses what the config gives it: ${cause.message}`, { cause })
   }
+}
+
+function notLoaded({ kind, package: name }: BackendPlan, cause: unknown): InvalidConfigError {
+  const node = neededNode(name)
+  if (node !== undefined) {
+    return new InvalidConfigError(
+      `${kind} needs Node ≥ ${node}, and this is ${process.versions.node}: the package ${name} cannot be loaded here`,
+      { cause },
+    )
+  }
+  if (isMissing(cause, name)) {
+    return new InvalidConfigError(`the package ${name} is not installed, which ${kind} needs: npm install ${name}`, {
+      cause,
+    })
+  }
+  const [reason = ''] = cause instanceof Error ? cause.message.split('\n') : []
+  return new InvalidConfigError(`the package ${name} cannot be loaded${reason === '' ? '' : `: ${reason}`}`, { cause })
 }
 
 /** The package itself, rather than one that it imports. */

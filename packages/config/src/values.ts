@@ -4,6 +4,9 @@ import type { ConfigKey } from './key-table.ts'
 /** A checked value. */
 export type ConfigValue = string | number | boolean | readonly string[] | Readonly<Record<string, string>>
 
+/** What people write as the metastore, and what is the connection string's to say. */
+const DATABASES: readonly string[] = ['postgres', 'postgresql', 'mysql', 'mariadb', 'mssql', 'sqlserver', 'oracle']
+
 /** Without its other half: such text has no UTF-8 bytes. */
 const LONE_SURROGATE = /\p{Surrogate}/u
 
@@ -89,7 +92,12 @@ function choiceOf(key: ConfigKey, text: string, shown: string): string {
   const wanted = text.toLowerCase()
   if (key.choices.includes(wanted)) return wanted
   const nearest = nearestName(wanted, key.choices)
-  const hint = nearest === undefined ? '' : `: did you mean ${nearest}?`
+  const hint =
+    key.name === 'Metastore' && DATABASES.includes(wanted)
+      ? `: for ${wanted}, write rdbms, with the database's URL as ConnectionString`
+      : nearest === undefined
+        ? ''
+        : `: did you mean ${nearest}?`
   throw new InvalidConfigError(`${shown} is one of ${key.choices.join(', ')}${hint}`)
 }
 

@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -13,6 +13,7 @@ import {
 import { channels, type Metastore, type WarningEvent } from '@asherah/core'
 import { createMemoryMetastore } from '@asherah/metastore-memory'
 import { afterAll, describe, expect, it } from 'vitest'
+import { neededNode } from '../src/node-version.ts'
 
 const HEX = 'a1'.repeat(16) + '0f'.repeat(16)
 const config = { serviceName: 'svc', productId: 'prod', metastore: 'memory', kms: 'static', staticMasterKeyHex: HEX }
@@ -25,6 +26,15 @@ const packages: Readonly<Record<string, () => Promise<unknown>>> = {
   '@asherah/metastore-sqlite': () => import('@asherah/metastore-sqlite'),
 }
 const load: LoadPackage = async (name) => packages[name]?.()
+
+function backendPackages(): { readonly folder: string; readonly engines: string }[] {
+  const packagesFolder = new URL('../../', import.meta.url)
+  const names = readdirSync(packagesFolder).filter((name) => /^(metastore|kms)-/.test(name))
+  return names.map((name) => {
+    const manifest = JSON.parse(readFileSync(new URL(`${name}/package.json`, packagesFolder), 'utf8'))
+    return { folder: name, engines: String(manifest.engines.node) }
+  })
+}
 
 async function roundTrip(given: Parameters<typeof createFactoryFromConfig>[0], options = {}): Promise<string> {
   await using made = await createFactoryFromConfig(given, { load, ...options })
@@ -73,10 +83,51 @@ describe('createFactoryFromConfig', () => {
       throw new Error('boom')
     }
     await expect(createFactoryFromConfig(config, { load: broken })).rejects.toThrow(
-      '@asherah/kms-static cannot be loaded',
+      'the package @asherah/kms-static cannot be loaded: boom',
     )
     await expect(createFactoryFromConfig(config, { load: async () => ({}) })).rejects.toThrow('has no createStaticKms')
   })
+
+  it('says which Node a package needs, whether npm left it out or it cannot be loaded', async () => {
+    const versions = Object.getOwnPropertyDescriptor(process, 'versions')
+    const sqlite = { ...config, metastore: 'sqlite', connectionString: 'keys.db' }
+    const failures = [
+      Object.assign(new Error("Cannot find package '@asherah/metastore-sqlite'"), { code: 'ERR_MODULE_NOT_FOUND' }),
+      Object.assign(new Error('No such built-in module: node:sqlite'), { code: 'ERR_UNKNOWN_BUILTIN_MODULE' }),
+    ]
+    Object.defineProperty(process, 'versions', { configurable: true, value: { ...process.versions, node: '20.19.5' } })
+    try {
+      for (const cause of failures) {
+        const old: LoadPackage = async (name) => {
+          if (name !== '@asherah/metastore-sqlite') return load(name)
+          throw cause
+        }
+        await expect(createFactoryFromConfig(sqlite, { load: old })).rejects.toThrow(
+          'sqlite needs Node ≥ 22.13, and this is 20.19.5: the package @asherah/metastore-sqlite cannot be loaded here',
+        )
+      }
+    } finally {
+      if (versions !== undefined) Object.defineProperty(process, 'versions', versions)
+    }
+  })
+
+  it('knows the Node that each package of a backend needs', () => {
+    for (const { folder: name, engines } of backendPackages()) {
+      const needed = /^>=(\d+\.\d+)$/.exec(engines)?.[1]
+      expect([name, neededNode(`@asherah/${name}`, '20.19.0')]).toEqual([name, needed])
+      expect([name, neededNode(`@asherah/${name}`, '22.13.0')]).toEqual([name, undefined])
+      expect([name, neededNode(`@asherah/${name}`, '24.0.0')]).toEqual([name, undefined])
+    }
+  })
+
+  it.each(['postgres', 'PostgreSQL', 'mysql', 'mariadb', 'mssql', 'sqlserver', 'oracle'])(
+    'metastore %s: rdbms is meant',
+    async (metastore) => {
+      await expect(createFactoryFromConfig({ ...config, metastore }, { load })).rejects.toThrow(
+        `: for ${metastore.toLowerCase()}, write rdbms, with the database's URL as ConnectionString`,
+      )
+    },
+  )
 
   it('D-111 bad JSON is refused without a word of it', async () => {
     for (const text of ['{"StaticMasterKeyHex":"hunter2"', 'hunter2', '"hunter2"', '{"KMS":"hunter2","KMS":"x"}']) {

@@ -5,6 +5,7 @@ export type { Clock } from './contracts/clock.ts'
 export type { CryptoProvider, KeyHandle, PackedRows, RowMeta } from './contracts/crypto-provider.ts'
 export type { KeyManagementService } from './contracts/key-management-service.ts'
 export type { MaxKeyId, Metastore, MetastoreFinding, MetastoreReport } from './contracts/metastore.ts'
+export type { Persistence } from './contracts/persistence.ts'
 export type { Secret, SecretFactory } from './contracts/secret.ts'
 export {
   type CacheEvent,
@@ -51,5 +52,12 @@ export {
 } from './internal/record-codec.ts'
 export { simpleCache } from './internal/simple-cache.ts'
 export { checkNotAborted } from './internal/single-flight.ts'
-export { loadKeysNow } from './session.ts'
-export type { EnvelopeKeyRecord, KeyMeta } from './types.ts'
+export { loadKeysNow, type Session } from './session.ts'
+export type {
+  DataRowRecord,
+  DataRowRecordFields,
+  DataRowRecordInput,
+  DataRowRecordJson,
+  EnvelopeKeyRecord,
+  KeyMeta,
+} from './types.ts'

@@ -158,7 +158,13 @@ async function generateDataKey(
       signal.throwIfAborted()
     }
   }
-  throw new KmsError('AWS KMS: no region generated a data key', { errors })
+  throw new KmsError(`AWS KMS: no region generated a data key${reasonsOf(errors)}`, { errors })
+}
+
+/** What each region said. The messages of a region's errors are ours: they hold names of errors, and no text of AWS. */
+function reasonsOf(errors: readonly unknown[]): string {
+  const said = errors.flatMap((error) => (error instanceof KmsError ? [error.message] : []))
+  return said.length === 0 ? '' : `: ${[...new Set(said)].join('; ')}`
 }
 
 function warnOfMissing(keys: readonly RegionalKey[], keks: readonly RegionalKek[], errors: readonly unknown[]): void {
@@ -194,7 +200,8 @@ async function decryptKey(
       signal.throwIfAborted()
     }
   }
-  if (errors.length > 0) throw new KmsError('AWS KMS: no region decrypted the system key', { errors })
+  if (errors.length > 0)
+    throw new KmsError(`AWS KMS: no region decrypted the system key${reasonsOf(errors)}`, { errors })
   const configured = keys.map((key) => key.region).join(', ')
   throw new KmsError(`AWS KMS: the system key was encrypted in none of the configured regions (${configured})`)
 }

@@ -26,6 +26,13 @@ export function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : typeof error
 }
 
+/** The name, or Node's code where the name says nothing: `ECONNREFUSED` of an `Error`. */
+export function reasonOf(error: unknown): string {
+  const name = nameOf(error)
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
+  return typeof code === 'string' && /^(Aggregate)?Error$/.test(name) ? code : name
+}
+
 /**
  * The error, for a cause: but of an answer that cannot be read, the SDK's error and Node's quote the bytes or keep them, and
  * the data key is among them.

@@ -2,7 +2,7 @@ import { DeadlineError, InvalidConfigError, KmsError, offHeapCopy, withDeadline 
 import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms'
 import { parseKeyArn } from './arn.ts'
 import { type Breaker, createBreaker } from './breaker.ts'
-import { classify, nameOf, withoutAnswer } from './classify.ts'
+import { classify, nameOf, reasonOf, withoutAnswer } from './classify.ts'
 import { type KmsClientLike, openClient } from './client.ts'
 import type { RegionalKek } from './envelope.ts'
 import type { ConfiguredKey, Settings } from './options.ts'
@@ -63,7 +63,7 @@ export async function createRegionalKey(configured: ConfiguredKey, settings: Set
         if (outcome === 'transient') breaker.failed()
         publish(outcome, nameOf(cause))
       }
-      throw new KmsError(`${region}: ${operation} failed (${nameOf(cause)})`, { cause: withoutAnswer(cause) })
+      throw new KmsError(`${region}: ${operation} failed (${reasonOf(cause)})`, { cause: withoutAnswer(cause) })
     }
   }
 

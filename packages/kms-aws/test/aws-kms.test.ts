@@ -143,7 +143,17 @@ describe('failover', () => {
         code,
         errors: REGIONS.map((region) => ({ code, message: expect.stringContaining(region) })),
       })
+      const reasons = REGIONS.map((region) => `${region}: \\w+ failed \\(KMSInternalException\\)`)
+      expect(error).toHaveProperty('message', expect.stringMatching(new RegExp(`: ${reasons.join('; ')}$`)))
     }
+  })
+
+  test('a region that is not reached is told by the code of Node', async () => {
+    const refused = Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' })
+    fake.fault = () => refused
+    await expect(createKms().encryptKey(systemKey)).rejects.toMatchObject({
+      message: expect.stringContaining('us-west-2: GenerateDataKey failed (ECONNREFUSED)'),
+    })
   })
 
   test.each([

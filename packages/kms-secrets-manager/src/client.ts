@@ -11,6 +11,8 @@ import type { SecretsManagerKmsOptions, Settings } from './options.ts'
 export interface SecretsManagerClientLike {
   send(command: GetSecretValueCommand, options?: SendOptions): Promise<GetSecretValueCommandOutput>
   send(command: ListSecretVersionIdsCommand, options?: SendOptions): Promise<ListSecretVersionIdsCommandOutput>
+  /** For messages. */
+  readonly config?: { region(): Promise<string> }
 }
 
 /** The options of one `send`. */

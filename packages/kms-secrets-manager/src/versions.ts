@@ -61,10 +61,21 @@ export function createVersions(
       return await withDeadline(timeoutMs, closing.signal, send, discard)
     } catch (cause) {
       closing.signal.throwIfAborted()
-      const why = cause instanceof DeadlineError ? cause.message : cause instanceof Error ? cause.name : 'failed'
+      const why = cause instanceof DeadlineError ? cause.message : await reasonOf(cause)
       const message = `the master key cannot be read from Secrets Manager (${why})`
       throw new KmsError(message, { cause: withoutAnswer(cause) })
     }
+  }
+
+  const reasonOf = async (cause: unknown): Promise<string> => {
+    if (!(cause instanceof Error)) return 'failed'
+    if (cause.name === 'ResourceNotFoundException') {
+      const region = settings.region ?? (await client.config?.region().catch(() => undefined))
+      const where = region === undefined ? '' : ` in ${region}`
+      return `ResourceNotFoundException: no such secret or version, ${JSON.stringify(secretId)}${where}`
+    }
+    const code: unknown = Reflect.get(cause, 'code')
+    return typeof code === 'string' && /^(Aggregate)?Error$/.test(cause.name) ? code : cause.name
   }
 
   /** @param versionId default the current one. */

@@ -14,6 +14,7 @@ import { createFakeSecret, type FakeSecret, type Value } from './fake-secret.ts'
 
 const systemKey = new Uint8Array(32).map((_, i) => i)
 const code = 'ERR_ASHERAH_KMS'
+const ARN = 'arn:aws:secretsmanager:us-west-2:111122223333:secret:asherah-AbCdEf'
 const newValue = (): Value => ({ SecretBinary: randomBytes(32) })
 const HEX = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eFF'
 
@@ -336,4 +337,30 @@ test.each<[string, object, string]>([
   expect(() => Reflect.apply(createSecretsManagerKms, undefined, [options])).toThrow(
     expect.objectContaining({ code: 'ERR_ASHERAH_INVALID_CONFIG', message: expect.stringContaining(message) }),
   )
+})
+
+describe('a message says what to look at', () => {
+  test('a secret that is not there: its id and region', async () => {
+    fake.fault = () => Object.assign(new Error('hidden'), { name: 'ResourceNotFoundException' })
+    const ways: readonly [SecretsManagerKmsOptions, string][] = [
+      [{ secretId: 'name', client: { ...fake.client, config: { region: async () => 'eu-west-1' } } }, ' in eu-west-1)'],
+      [{ secretId: 'name', client: fake.client }, '"name")'],
+      [{ secretId: ARN, client: fake.client }, `"${ARN}" in us-west-2)`],
+    ]
+    for (const [options, end] of ways) {
+      const error: unknown = await createSecretsManagerKms(options)
+        .encryptKey(systemKey)
+        .catch((reason: unknown) => reason)
+      expect(String(error)).toContain('(ResourceNotFoundException: no such secret or version, "')
+      expect(String(error).endsWith(end)).toBe(true)
+      expect(String(error)).not.toContain('hidden')
+    }
+  })
+
+  test('a server that is not reached: the code of Node', async () => {
+    fake.fault = () => Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' })
+    await expect(createKms().encryptKey(systemKey)).rejects.toMatchObject({
+      message: 'the master key cannot be read from Secrets Manager (ECONNREFUSED)',
+    })
+  })
 })

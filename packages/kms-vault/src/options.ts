@@ -152,6 +152,10 @@ function encodePart(name: string, part: string): string {
 
 function checkAddress(address: unknown, allowInsecureHttp: boolean | undefined): string {
   checkText('address', address)
+  // `vault.example.com:8200` is a URL too, of the scheme `vault.example.com`.
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(address)) {
+    throw refused('address has no scheme: it must be a URL, such as https://vault.example.com:8200')
+  }
   if (!URL.canParse(address)) throw refused('address must be a URL, such as https://vault.example.com:8200')
   const url = new URL(address)
   // None of it in the message: it may hold a password.

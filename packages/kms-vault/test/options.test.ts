@@ -7,7 +7,10 @@ const good = { address: 'https://vault.example.com:8200', transitKey: 'asherah',
 
 test.each<[string, object, string]>([
   ['no address', { ...good, address: undefined }, 'address must be text'],
-  ['an address that is no URL', { ...good, address: 'vault:8200:x' }, 'address must be'],
+  ['an address that is no URL', { ...good, address: 'https://vault:8200:x' }, 'address must be'],
+  ['an address of host and port', { ...good, address: 'vault.example.com:8200' }, 'address has no scheme'],
+  ['an address of a number and port', { ...good, address: '10.0.0.7:8200' }, 'address has no scheme'],
+  ['an address of a host alone', { ...good, address: 'vault.example.com' }, 'address has no scheme'],
   ['http over a network', { ...good, address: 'http://vault.example.com' }, 'allowInsecureHttp'],
   [
     'http to a name that begins like this machine’s',

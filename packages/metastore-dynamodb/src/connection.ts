@@ -45,17 +45,17 @@ export function createConnection(settings: Settings): Connection {
   let running = 0
   let closing: Promise<void> | undefined
   let idle = (): void => {}
-  let regionChecked = false
+  let checkedRegion: string | undefined
 
   const checkRegion = async (): Promise<void> => {
-    if (regionChecked) return
+    if (checkedRegion !== undefined) return
     const region = await client.config.region().catch((cause: unknown) => {
       throw new InvalidConfigError('there is no AWS region: give region, or set AWS_REGION', { cause })
     })
     if (settings.expectedRegion !== undefined && settings.expectedRegion !== region) {
       throw new InvalidConfigError(`region is ${settings.expectedRegion}, but the client's own is ${region}`)
     }
-    regionChecked = true
+    checkedRegion = region
   }
 
   const tryAgainAndAgain = async <T>(
@@ -80,10 +80,11 @@ export function createConnection(settings: Settings): Connection {
         const pause = kind === undefined ? 0 : pauseMs(PAUSE_MS[kind], number)
         // A pause that outlasts the budget would only delay the answer.
         if (kind === undefined || number === maxAttempts || performance.now() + pause >= deadline) {
-          throw toMetastoreError(what, tableName, error, number)
+          throw toMetastoreError(what, { tableName, region: checkedRegion }, error, number)
         }
         await sleep(pause, signal)
-        if (performance.now() >= deadline) throw toMetastoreError(what, tableName, error, number)
+        if (performance.now() >= deadline)
+          throw toMetastoreError(what, { tableName, region: checkedRegion }, error, number)
       }
     }
   }

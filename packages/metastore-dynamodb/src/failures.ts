@@ -26,17 +26,25 @@ export function sdkAttempts(error: unknown): number {
 
 /**
  * @param what What was tried, such as `store`.
+ * @param table `region`: undefined where it is not known yet.
  * @param attempts How often.
  */
-export function toMetastoreError(what: string, tableName: string, error: unknown, attempts: number): MetastoreError {
+export function toMetastoreError(
+  what: string,
+  { tableName, region }: { readonly tableName: string; readonly region: string | undefined },
+  error: unknown,
+  attempts: number,
+): MetastoreError {
   const tries = Math.max(attempts, sdkAttempts(error))
   const often = tries > 1 ? `, after ${tries} tries` : ''
-  return new MetastoreError(`DynamoDB ${what}, table ${tableName}${often}: ${reasonOf(error)}`, { cause: error })
+  return new MetastoreError(`DynamoDB ${what}, table ${tableName}${often}: ${reasonOf(error, region)}`, {
+    cause: error,
+  })
 }
 
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, region: string | undefined): string {
   if (error instanceof ResourceNotFoundException) {
-    return 'there is no such table in this region and account (ResourceNotFoundException)'
+    return `there is no such table in this region and account (${region ?? 'unknown region'}; ResourceNotFoundException)`
   }
   if (!(error instanceof Error)) return 'unknown failure'
   // Of an AggregateError (a host with several addresses) the message is empty.

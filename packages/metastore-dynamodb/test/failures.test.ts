@@ -185,7 +185,10 @@ describe('D-075 what another try cannot cure is not tried again', () => {
     ['AccessDeniedException', /table Keys-.*: AccessDeniedException: injected/],
     ['ValidationException', /ValidationException: injected/],
     ['UnrecognizedClientException', /UnrecognizedClientException: injected/],
-    ['ResourceNotFoundException', /there is no such table in this region and account/],
+    [
+      'ResourceNotFoundException',
+      /table Keys-.*: there is no such table in this region and account \(\w+-\w+-\d; ResourceNotFoundException\)$/,
+    ],
   ])('%s', async (type, message) => {
     await using metastore = proxied()
     proxy.setFault({ kind: 'awsError', type })

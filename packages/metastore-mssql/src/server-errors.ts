@@ -2,6 +2,8 @@ import { codeOf, type ErrorKind, isNetworkError } from '@asherah/sql-shared'
 
 /** A unique index (2601) or a constraint (2627) refuses the row. */
 const DUPLICATE: ReadonlySet<number> = new Set([2601, 2627])
+/** Invalid object name. */
+const NO_TABLE = 208
 
 /**
  * Passing: deadlock and lock timeout; failover, recovery and availability groups; Azure SQL's throttling and moves; out of
@@ -29,6 +31,7 @@ export function kindOf(error: unknown): ErrorKind {
   const number = numberOf(error)
   if (number !== undefined) {
     if (DUPLICATE.has(number)) return 'duplicate'
+    if (number === NO_TABLE) return 'noTable'
     return TRANSIENT.has(number) ? 'transient' : 'permanent'
   }
   if (!CONNECTION_CODES.has(codeOf(error))) return 'permanent'

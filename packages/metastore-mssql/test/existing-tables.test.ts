@@ -86,6 +86,11 @@ test('two partitions whose ids differ in case alone, in one second, under a case
   expect(findings.find(({ check }) => check === 'collation')).toMatchObject({ level: 'warn' })
 })
 
+test('a table that is not there: an error that says what makes it', async () => {
+  const load = connect(server, { tableName: 'nowhere' }).loadLatest('_SK_svc_prod')
+  await expect(load).rejects.toThrow(/nowhere.*; schema\.sql in the package of this metastore makes the table$/)
+})
+
 test('schema and table names of any sign are quoted (D-068)', async () => {
   const tableName = 'k] DROP TABLE x; --'
   server.run('Keys', createTableText(tableName.replaceAll(']', ']]'), {}))

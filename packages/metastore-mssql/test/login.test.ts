@@ -47,7 +47,7 @@ test('a login that may not insert loads, and its store is an error (229), not a 
 
 test('a read-only database is an error at store (3906)', async () => {
   const replica = await startStandIn()
-  replica.database('Keys').readOnly = true
+  replica.setReadOnly('Keys', true)
   const row = freshRow()
   await expect(connect(replica).store(row.keyId, row.created, row)).rejects.toMatchObject({ cause: { number: 3906 } })
 })

@@ -1,5 +1,11 @@
-import { connect } from 'node:net'
-import { type Connector, inTime, type OwnConnections, type ReplicaReadConsistency } from '@asherah/sql-shared'
+import { connect, type Socket } from 'node:net'
+import {
+  type Connector,
+  endSocket,
+  inTime,
+  type OwnConnections,
+  type ReplicaReadConsistency,
+} from '@asherah/sql-shared'
 import { createConnection } from 'mysql2/promise'
 import { asLost } from './dialect.ts'
 import type { MysqlClient } from './mysql-types.ts'
@@ -34,19 +40,25 @@ export function createConnector(
   consistency: ReplicaReadConsistency | undefined,
 ): Connector<OwnClient> {
   const ended = new WeakSet<OwnClient>()
+  const sockets = new WeakMap<OwnClient, Socket>()
   const { host, port, user, database, password } = connection
-  const address = host.startsWith('/') ? { socketPath: host } : { host, port }
+  const address = host.startsWith('/') ? { path: host } : { host, port }
   return {
     async open() {
+      const secret = typeof password === 'function' ? await password() : password
+      let socket: Socket | undefined
       try {
-        const secret = typeof password === 'function' ? await password() : password
         const client = await createConnection({
-          ...address,
+          // The name that is verified is the one that it calls host; the stream goes where the server is.
+          host: tls?.servername ?? host,
+          port,
+          stream: () => {
+            socket = connect(address).setNoDelay(true).setKeepAlive(true)
+            return socket
+          },
           user,
           database,
           ...(secret === undefined ? {} : { password: secret }),
-          // The name that is verified is the one that it calls host; the stream goes where the server is.
-          ...(tls?.servername === undefined ? {} : { host: tls.servername, stream: () => connect(port, host) }),
           ...(tls === undefined ? {} : { ssl: { ...tls, verifyIdentity: tls.rejectUnauthorized } }),
           charset: 'utf8mb4',
           connectTimeout: limits.connectTimeoutMs,
@@ -56,18 +68,20 @@ export function createConnector(
         // Without a listener, a connection that is lost while it is idle would end the process.
         client.on('error', () => ended.add(client))
         client.on('end', () => ended.add(client))
-        await inTime(prepareSession(client, consistency), limits.connectTimeoutMs).catch((error: unknown) => {
-          client.destroy()
-          throw error
-        })
+        if (socket !== undefined) sockets.set(client, socket)
+        await inTime(prepareSession(client, consistency), limits.connectTimeoutMs)
         return client
       } catch (error) {
+        socket?.destroy()
         throw asLost(error)
       }
     },
     close(client, broken) {
+      // Its own destroy waits for the server too.
       if (broken) client.destroy()
       else client.end().catch(() => client.destroy())
+      const socket = sockets.get(client)
+      if (socket !== undefined) endSocket(socket, broken)
     },
     isOpen: (client) => !ended.has(client),
     ping: (client) => client.ping(),

@@ -12,6 +12,7 @@ import type { MysqlClient, MysqlValue } from './mysql-types.ts'
 import { statementTexts } from './statements.ts'
 
 const DUPLICATE_ENTRY = 1062
+const NO_SUCH_TABLE = 1146
 
 /** What passes: the statement took no effect, or the outcome is not known. */
 const TRANSIENT: ReadonlySet<number> = new Set([
@@ -72,6 +73,7 @@ export function createDialect(table: TableName): SqlDialect<MysqlClient> {
     kindOf(error): ErrorKind {
       const number = serverErrorNumber(error)
       if (number === DUPLICATE_ENTRY) return 'duplicate'
+      if (number === NO_SUCH_TABLE) return 'noTable'
       return number !== undefined && TRANSIENT.has(number) ? 'transient' : 'permanent'
     },
     survives(error) {

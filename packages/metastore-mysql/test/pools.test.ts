@@ -93,4 +93,18 @@ describeService('MariaDB', await startMariaDb(), (server) => {
     expect(asked).toBe(2)
     await metastore.close()
   })
+
+  test('a password function that fails is asked once, and its error is the cause', async () => {
+    const { host, port, user, database } = server
+    const reason = new Error('no token')
+    let asked = 0
+    const password = async (): Promise<string> => {
+      asked += 1
+      throw reason
+    }
+    const metastore = createMysqlMetastore({ config: { host, port, user, database, password } })
+    await expect(metastore.load('k', CREATED)).rejects.toMatchObject({ code: 'ERR_ASHERAH_METASTORE', cause: reason })
+    expect(asked).toBe(1)
+    await metastore.close()
+  })
 })

@@ -75,6 +75,12 @@ describeService('MariaDB', await startMariaDb(), (server) => {
     await metastore.close()
   })
 
+  test('a table that is not there: a MetastoreError that says what makes it', async () => {
+    const metastore = createMysqlMetastore({ connectionString: server.url, tableName: 'nowhere' })
+    await expect(metastore.loadLatest('k')).rejects.toThrow(/nowhere.*; schema\.sql in the package of this metastore/)
+    await metastore.close()
+  })
+
   test('D-054 a server that is not Aurora refuses a replica consistency: each connection sets it', async () => {
     const metastore = createMysqlMetastore({ connectionString: server.url, replicaReadConsistency: 'session' })
     for (let i = 0; i < 3; i++) {

@@ -1,4 +1,4 @@
-import { borrowConnections, type ConnectionSource, createPool } from '@asherah/sql-shared'
+import { borrowConnections, type ConnectionSource, createPool, inTime } from '@asherah/sql-shared'
 import oracledb from 'oracledb'
 import type { OwnConnections } from './options.ts'
 import type { OracleConnection, OraclePool } from './oracle-types.ts'
@@ -16,7 +16,12 @@ export function createOwnConnections({ target, wallet, pool }: OwnConnections): 
     {
       async open() {
         const connection: OracleConnection = await oracledb.getConnection({ ...target, ...wallet })
-        await connection.execute(SESSION_SETTINGS, {}, {})
+        try {
+          await inTime(connection.execute(SESSION_SETTINGS, {}, {}), pool.connectTimeoutMs)
+        } catch (error) {
+          endQuietly(connection)
+          throw error
+        }
         return connection
       },
       close: endQuietly,

@@ -2,6 +2,8 @@ import { codeOf, type ErrorKind } from '@asherah/sql-shared'
 
 /** ORA-00001: unique constraint violated. */
 const DUPLICATE = 1
+/** ORA-00942: table or view does not exist, or may not be seen. */
+const NO_TABLE = 942
 
 /**
  * Passing: deadlock (60), lock timeout (54), too many processes and sessions (18, 20), killed sessions (28, 31),
@@ -44,6 +46,7 @@ function numberOf(error: unknown): number | undefined {
 export function kindOf(error: unknown): ErrorKind {
   const number = numberOf(error)
   if (number === DUPLICATE) return 'duplicate'
+  if (number === NO_TABLE) return 'noTable'
   if (number !== undefined) return TRANSIENT.has(number) ? 'transient' : 'permanent'
   return DRIVER_CODES.has(codeOf(error)) ? 'transient' : 'permanent'
 }

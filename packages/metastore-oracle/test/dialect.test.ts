@@ -77,6 +77,13 @@ test.each([
   expect(pool.sent).toHaveLength(1)
 })
 
+test('ORA-00942: the message says what makes the table', async () => {
+  const pool = createScriptedPool()
+  pool.script({ match: SELECT, error: oracleError('ORA-00942', 942) })
+  const load = createOracleMetastore({ pool }).load(RECORD.keyId, CREATED)
+  await expect(load).rejects.toThrow('ORA-00942: as the test wrote; schema.sql in the package of this metastore')
+})
+
 test.each([
   ['ORA-00060', 60, 'kept'],
   ['ORA-00054', 54, 'kept'],

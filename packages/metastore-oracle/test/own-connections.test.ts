@@ -2,7 +2,7 @@
 import { createOracleMetastore } from '@asherah/metastore-oracle'
 import oracledb from 'oracledb'
 import { afterEach, expect, test, vi } from 'vitest'
-import { createScriptedPool } from './scripted-pool.ts'
+import { createScriptedPool, oracleError } from './scripted-pool.ts'
 
 afterEach(() => vi.restoreAllMocks())
 
@@ -32,5 +32,14 @@ test('no more sessions than maxConnections, however many calls (D-064)', async (
   const metastore = createOracleMetastore({ connectionString, maxConnections: 2 })
   await Promise.all(Array.from({ length: 20 }, () => metastore.loadLatest('_SK_a_b')))
   expect(open).toHaveBeenCalledTimes(2)
+  await metastore.close()
+})
+
+test('a session that cannot be made ready is ended', async () => {
+  const { pool } = doubleOfDriver()
+  pool.script({ match: /^ALTER SESSION/, error: oracleError('ORA-01031', 1031) })
+  const metastore = createOracleMetastore({ connectionString, retryTimeoutMs: 0 })
+  await expect(metastore.loadLatest('_SK_a_b')).rejects.toMatchObject({ code: 'ERR_ASHERAH_METASTORE' })
+  expect(pool.closed).toEqual(['kept'])
   await metastore.close()
 })

@@ -12,6 +12,7 @@ import type { PgClient, PgResult } from './pg-types.ts'
 import type { StatementTexts } from './statements.ts'
 
 const UNIQUE_VIOLATION = '23505'
+const UNDEFINED_TABLE = '42P01'
 
 /** What passes: the statement took no effect, or the outcome is not known. */
 const TRANSIENT: ReadonlySet<unknown> = new Set([
@@ -65,6 +66,7 @@ export function createDialect(texts: StatementTexts, isReplica: boolean): SqlDia
     kindOf(error): ErrorKind {
       const code = codeOf(error)
       if (code === UNIQUE_VIOLATION) return 'duplicate'
+      if (code === UNDEFINED_TABLE) return 'noTable'
       return TRANSIENT.has(code) ? 'transient' : 'permanent'
     },
     survives: (error) => isServerError(error) && severityOf(error) === 'ERROR' && codeOf(error) !== READ_ONLY,

@@ -119,4 +119,18 @@ describeService('PostgreSQL', await startPostgres(), (server) => {
     await metastore.close()
     expect(await execute(server.url, "SELECT 1 AS one FROM encryption_key WHERE id = '_SK_q'")).toEqual([])
   })
+
+  test('a password function that fails is asked once, and its error is the cause', async () => {
+    const { host, port, user, database } = server
+    const reason = new Error('no token')
+    let asked = 0
+    const password = async (): Promise<string> => {
+      asked += 1
+      throw reason
+    }
+    const metastore = createPostgresMetastore({ config: { host, port, user, database, password } })
+    await expect(metastore.load('k', CREATED)).rejects.toMatchObject({ code: 'ERR_ASHERAH_METASTORE', cause: reason })
+    expect(asked).toBe(1)
+    await metastore.close()
+  })
 })

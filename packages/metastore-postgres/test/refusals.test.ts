@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { createPostgresMetastore } from '@asherah/metastore-postgres'
 import { describeService } from '@asherah/testing'
 import { startPostgres } from '@asherah/testing/services'
@@ -69,6 +71,23 @@ describeService('PostgreSQL', await startPostgres(), (server) => {
     expect(ok).toBe(false)
     expect(findings.find((f) => f.level === 'fail')?.check).toBe('table')
     await metastore.close()
+  })
+
+  test('a table that is not there: a MetastoreError that says what makes it', async () => {
+    const metastore = createPostgresMetastore({ connectionString: server.url, tableName: 'nowhere' })
+    await expect(metastore.loadLatest('k')).rejects.toThrow(/42P01.*; schema\.sql in the package of this metastore/)
+    await metastore.close()
+  })
+
+  test('a server that does not answer: which timeout, and how long', async () => {
+    const silent = createServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = Object(silent.address())
+    const connectionString = `postgres://u:p@127.0.0.1:${port}/d`
+    const metastore = createPostgresMetastore({ connectionString, connectTimeoutMs: 50, retryTimeoutMs: 0 })
+    await expect(metastore.loadLatest('k')).rejects.toThrow('no answer in 50 ms (connectTimeoutMs)')
+    await metastore.close()
+    silent.close()
   })
 
   test('nothing listens: a MetastoreError that says where', async () => {

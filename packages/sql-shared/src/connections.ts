@@ -22,7 +22,11 @@ export function createConnections<C>(
       const signal = call?.signal
       const connection = await source.acquire(signal)
       try {
-        const result = await unlessAborted(inTime(action(connection), queryTimeoutMs), signal, () => {})
+        const result = await unlessAborted(
+          inTime(action(connection), queryTimeoutMs, undefined, 'queryTimeoutMs'),
+          signal,
+          () => {},
+        )
         source.release(connection, false)
         return result
       } catch (error) {

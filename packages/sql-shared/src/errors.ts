@@ -30,12 +30,16 @@ export function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
 }
 
-/** @param what Where it happened: `PostgreSQL store`. */
-export function toMetastoreError(what: string, error: unknown): MetastoreError {
+/**
+ * @param what Where it happened: `PostgreSQL store`.
+ * @param hint What to do about it.
+ */
+export function toMetastoreError(what: string, error: unknown, hint?: string): MetastoreError {
   const message = error instanceof Error ? error.message : ''
   const code = codeOf(error)
   const shown = code === undefined || message.includes(String(code)) ? message : `${message} (${String(code)})`.trim()
-  return new MetastoreError(`${what}: ${shown || 'unknown failure'}`, { cause: error })
+  const advice = hint === undefined ? '' : `; ${hint}`
+  return new MetastoreError(`${what}: ${shown || 'unknown failure'}${advice}`, { cause: error })
 }
 
 /** @throws AbortedError whose cause is the signal's reason. */

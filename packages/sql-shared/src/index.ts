@@ -7,6 +7,7 @@ export {
   type IndexShape,
   type Inspection,
 } from './check.ts'
+export { endSocket } from './end-socket.ts'
 export { codeOf, isNetworkError, LostConnectionError } from './errors.ts'
 export {
   CALL_OPTIONS,

@@ -123,7 +123,10 @@ export function createPool<C extends object>(
   const named = (error: unknown): unknown => {
     if (!(error instanceof TimeoutError)) return error
     const { acquireTimeoutMs, maxConnections } = limits
-    return new MetastoreError(`${name}: none of ${maxConnections} connections became free in ${acquireTimeoutMs} ms`)
+    const opening = tarn.numPendingCreates()
+    const shown = opening === 0 ? '' : `; ${opening} are still being opened`
+    const message = `${name}: none of ${maxConnections} connections became free in ${acquireTimeoutMs} ms${shown}`
+    return new MetastoreError(message)
   }
 
   const shut = async (): Promise<void> => {

@@ -11,6 +11,8 @@ export interface RetryOptions {
   readonly retryTimeoutMs: number
   readonly signal: AbortSignal | undefined
   isTransient(error: unknown): boolean
+  /** What to do about an error that ends it, for its message. */
+  hintOf?(error: unknown): string | undefined
 }
 
 const FIRST_PAUSE_MS = 20
@@ -30,7 +32,7 @@ export async function retryTransient<T>(options: RetryOptions, attempt: () => Pr
     } catch (error) {
       if (error instanceof AsherahError) throw error
       const left = deadline - performance.now()
-      if (left <= 0 || !options.isTransient(error)) throw toMetastoreError(options.what, error)
+      if (left <= 0 || !options.isTransient(error)) throw toMetastoreError(options.what, error, options.hintOf?.(error))
       await pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** tries, left), options.signal)
     }
   }

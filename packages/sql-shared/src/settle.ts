@@ -4,13 +4,19 @@ import { abortedError, LostConnectionError } from './errors.ts'
  * What the promise gives, or a {@link LostConnectionError} when it takes longer.
  *
  * @param late What to do with a value that comes after that.
+ * @param option The option that the time is of, for the message.
  */
-export function inTime<T>(promise: Promise<T>, ms: number, late?: (value: T) => void): Promise<T> {
+export function inTime<T>(
+  promise: Promise<T>,
+  ms: number,
+  late?: (value: T) => void,
+  option = 'connectTimeoutMs',
+): Promise<T> {
   return new Promise((resolve, reject) => {
     let over = false
     const timer = setTimeout(() => {
       over = true
-      reject(new LostConnectionError(`no answer in ${ms} ms`))
+      reject(new LostConnectionError(`no answer in ${ms} ms (${option})`))
     }, ms)
     promise.then(
       (value) => {

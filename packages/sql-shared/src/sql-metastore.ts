@@ -19,8 +19,8 @@ import { revokedText } from './revoked-text.ts'
 import { type AskedRow, recordOfRow, type StoredRow, secondsOf } from './rows.ts'
 import { checkCreated, checkKeyId, MAX_CREATED } from './text.ts'
 
-/** What kind of failure a driver's error is, by its typed code. */
-export type ErrorKind = 'duplicate' | 'transient' | 'permanent'
+/** What kind of failure a driver's error is, by its typed code. `noTable` is permanent too: its message says what makes one. */
+export type ErrorKind = 'duplicate' | 'transient' | 'noTable' | 'permanent'
 
 /**
  * The statements of one database. Each method runs one statement on the connection, and throws what the driver throws,
@@ -88,8 +88,11 @@ export function createSqlMetastore<C>(
   )
   const isTransient = (error: unknown): boolean => isNetworkError(error) || dialect.kindOf(error) === 'transient'
 
+  const hintOf = (error: unknown): string | undefined =>
+    dialect.kindOf(error) === 'noTable' ? 'schema.sql in the package of this metastore makes the table' : undefined
+
   const run = <T>(what: string, call: Call | undefined, action: (connection: C) => Promise<T>): Promise<T> =>
-    retryTransient({ what: `${name} ${what}`, retryTimeoutMs, signal: call?.signal, isTransient }, () =>
+    retryTransient({ what: `${name} ${what}`, retryTimeoutMs, signal: call?.signal, isTransient, hintOf }, () =>
       connections.use(call, action),
     )
 

@@ -136,6 +136,7 @@ export function fakeDialect(rows: StoredRow[] = []): SqlDialect<FakeConnection> 
     },
     kindOf: (error) => {
       const code = error instanceof Error && 'code' in error ? error.code : undefined
+      if (code === 'NO_TABLE') return 'noTable'
       return code === 'DUPLICATE' ? 'duplicate' : code === 'DEADLOCK' ? 'transient' : 'permanent'
     },
     survives: (error) => error instanceof Error && 'code' in error,

@@ -211,6 +211,13 @@ test('the wait for a connection ends with acquireTimeoutMs, and with the signal'
   expect(pool.waiting).toBe(0)
 })
 
+test('a wait that ends while the server does not answer says so', async () => {
+  const { pool, connector } = poolOf({ acquireTimeoutMs: 20, connectTimeoutMs: 100 })
+  connector.open = () => new Promise(() => {})
+  await expect(pool.acquire(undefined)).rejects.toThrow('in 20 ms; 1 are still being opened')
+  await pool.close()
+})
+
 test('a connection that opens after connectTimeoutMs is closed, and its place is free', async () => {
   const { pool, connector } = poolOf({ maxConnections: 1, connectTimeoutMs: 10 })
   const { open } = connector
@@ -218,7 +225,7 @@ test('a connection that opens after connectTimeoutMs is closed, and its place is
     await new Promise((resolve) => setTimeout(resolve, 40))
     return open.call(connector)
   }
-  await expect(pool.acquire(undefined)).rejects.toThrow('no answer in 10 ms')
+  await expect(pool.acquire(undefined)).rejects.toThrow('no answer in 10 ms (connectTimeoutMs)')
   expect(pool.size).toBe(0)
   await expect.poll(() => connector.closed.size).toBe(1)
 })

@@ -41,6 +41,27 @@ test.each(['DISK_FULL', 'PERMISSION_DENIED', 'BAD_DATA'])(
   },
 )
 
+test('a table that is not there: the message says what makes it, at once', async () => {
+  const { dialect, metastore } = metastoreOf()
+  let calls = 0
+  dialect.before = () => {
+    calls += 1
+    throw driverError('NO_TABLE', 'relation "encryption_key" does not exist')
+  }
+  await expect(metastore.loadLatest('k')).rejects.toMatchObject({
+    code: 'ERR_ASHERAH_METASTORE',
+    message:
+      'Fake loadLatest: relation "encryption_key" does not exist (NO_TABLE); schema.sql in the package of this metastore makes the table',
+  })
+  expect(calls).toBe(1)
+})
+
+test('a statement without an answer: the message names the option', async () => {
+  const { dialect, metastore } = metastoreOf({ queryTimeoutMs: 20, retryTimeoutMs: 0 })
+  dialect.before = () => new Promise(() => {})
+  await expect(metastore.loadLatest('k')).rejects.toThrow('Fake loadLatest: no answer in 20 ms (queryTimeoutMs)')
+})
+
 test('a duplicate of a row that is not there is an error: the index takes other ids for equal', async () => {
   const { dialect, metastore } = metastoreOf()
   dialect.before = once('insert', driverError('DUPLICATE'))

@@ -10,7 +10,9 @@ export type { MetastoreCapability } from './metastore/subject.ts'
 export type { SecretCapability } from './secrets/secret-checks.ts'
 export { type SecretFactoryConformanceOptions, secretFactoryConformance } from './secrets/secret-factory-conformance.ts'
 export { describeService } from './services/describe-service.ts'
+export type { Running, Service } from './services/service.ts'
 export { type SqlFaultLimits, type SqlFaultOptions, sqlFaults } from './services/sql-faults.ts'
+export type { SqlServer, SqlServerProcess } from './services/sql-service.ts'
 export {
   type AwsVectorKms,
   createFakeClock,

@@ -31,7 +31,10 @@ export type { SqlServer, SqlServerOptions, SqlServerProcess } from './services/s
 export { type MssqlServer, startSqlServer } from './services/sqlserver.ts'
 export { createTestCertificate, type TestCertificate } from './services/tds/certificate.ts'
 export type { LoginFault, StatementFault, TdsFaults } from './services/tds/faults.ts'
+export type { Login7 } from './services/tds/login.ts'
 export { createTdsServer, type TdsLogin, type TdsServer, type TdsServerOptions } from './services/tds/server.ts'
+export type { DatabaseOptions } from './services/tds/sql/database.ts'
+export type { ServerError } from './services/tds/tokens.ts'
 export {
   type FakeLogin,
   type FakeVault,
@@ -40,3 +43,5 @@ export {
   type VaultFault,
   type VaultRequest,
 } from './services/vault.ts'
+export type { FakeTokens, TokenSettings } from './services/vault-tokens.ts'
+export type { FakeTransit } from './services/vault-transit.ts'

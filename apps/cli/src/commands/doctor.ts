@@ -8,6 +8,7 @@ import { inspectMetastore, latestKey } from '../doctor/metastore.ts'
 import { inspectNative, type NativeReport } from '../doctor/native.ts'
 import { MetastoreUnfitError } from '../errors.ts'
 import { createStreamOutput } from '../io/output.ts'
+import { isoTime } from '../keys/key-state.ts'
 import { kmsFlag, openKms } from '../keys/kms-setting.ts'
 import { type MetastorePlace, metastorePlace } from '../keys/metastore-url.ts'
 import type { Settings } from '../settings.ts'
@@ -141,12 +142,17 @@ function formatReport({ memory, native, config, metastore, kms }: DoctorReport):
 function formatSection(title: string, findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ check }) => check.length))
   const lines = findings.flatMap(({ level, check, message, query }) => {
-    const line = `  ${level}  ${check.padEnd(width)}  ${printable(message)}`
+    const line = `  ${level}  ${check.padEnd(width)}  ${printable(withDate(message))}`
     if (level === 'pass' || query === undefined) return [line]
     // Core's statements may run over several lines.
     return [line, `        ${' '.repeat(width)}query: ${printable(query.replace(/\s+/g, ' '))}`]
   })
   return [printable(title), ...lines, ''].join('\n')
+}
+
+/** Metastores tell `created` as it is in the row, in Unix seconds. */
+function withDate(message: string): string {
+  return message.replace(/\bcreated (\d+)$/, (text, seconds) => `${text} (${isoTime(Number(seconds))})`)
 }
 
 function unfit({ config, metastore, kms }: DoctorReport): string {

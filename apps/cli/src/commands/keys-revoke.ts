@@ -1,5 +1,5 @@
 import { InvalidConfigError } from '@asherah/core'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { createStreamOutput } from '../io/output.ts'
 import { formatAge, isoTime } from '../keys/key-state.ts'
 import { planRevocation, type RevocationPlan, revoke, type Versions } from '../keys/revocation.ts'
@@ -38,6 +38,8 @@ export function keysRevokeCommand(context: CommandContext): Command {
     .option('--created <time>', 'this version, as keys list prints its time; default: the latest')
     .option('--all-versions', 'every version')
     .option('--yes', 'do it')
+    .addOption(notNeeded('--master-key-file <file>'))
+    .addOption(notNeeded('--kms <setting>'))
     .addHelpText('after', help)
     .action(async (id: string | undefined, flags: RevokeFlags) => {
       checkFlags(id, flags)
@@ -57,6 +59,15 @@ export function keysRevokeCommand(context: CommandContext): Command {
         if (plan.versions.length > 0 && !done) throw new InvalidConfigError('nothing was changed: add --yes to revoke')
       })
     })
+}
+
+/** Not a real option: `rotate` has it, so people give it here too. */
+function notNeeded(flags: string): Option {
+  return new Option(flags).hideHelp().argParser(() => {
+    throw new InvalidConfigError(
+      `keys revoke opens no key and needs no KMS or master key: leave out ${flags.replace(/ .*/, '')}`,
+    )
+  })
 }
 
 function checkFlags(id: string | undefined, { system, partition, created, allVersions }: RevokeFlags): void {

@@ -150,7 +150,8 @@ function parseHeader(bytes: Buffer, row: CsvRow, options: CsvCodecOptions): Head
   })
   const find = (name: string): number => {
     const index = names.indexOf(name)
-    if (index === -1) throw new InputError(missingColumn(name, names), placeIn(bytes, row, row.start))
+    if (index === -1)
+      throw new InputError(missingColumn(name, names, options.delimiter), placeIn(bytes, row, row.start))
     const again = names.indexOf(name, index + 1)
     if (again !== -1) {
       throw new InputError(`the header names '${name}' twice`, placeIn(bytes, row, cellSpan(row, again)[0]))
@@ -166,10 +167,23 @@ function parseHeader(bytes: Buffer, row: CsvRow, options: CsvCodecOptions): Head
 }
 
 // Only a name that is nearly the one asked for is shown: in a file without a header the first line is data.
-function missingColumn(name: string, names: readonly string[]): string {
+function missingColumn(name: string, names: readonly string[], delimiter: string): string {
   const near = names.find((other) => other.trim().toLowerCase() === name.trim().toLowerCase())
   const columns = names.length === 1 ? '1 column' : `${names.length} columns`
-  return `no column '${name}' in the header's ${columns}${near === undefined ? '' : `; there is '${near}'`}`
+  const delimiters = names.length === 1 ? delimitersIn(names[0] ?? '', delimiter) : []
+  const hint =
+    near !== undefined
+      ? `; there is '${near}'`
+      : delimiters.length > 0
+        ? `: if its columns are split by another character, give --delimiter '${delimiters[0]}'`
+        : ''
+  return `no column '${name}' in the header's ${columns}${hint}`
+}
+
+/** What else might split a header that has one column; as `--delimiter` takes it. */
+function delimitersIn(header: string, delimiter: string): readonly string[] {
+  const known = [';', '\t', '|', ',']
+  return known.filter((one) => one !== delimiter && header.includes(one)).map((one) => (one === '\t' ? 'tab' : one))
 }
 
 /** Blank lines are copied; in a file of one column they are rows with an empty cell. */

@@ -41,7 +41,10 @@ export async function loadMetastore(source: MetastoreSource, load: LoadPackage =
   try {
     module = await load(name)
   } catch (cause) {
-    if (!isMissing(cause, name)) throw new InvalidConfigError(`the package ${name} cannot be loaded`, { cause })
+    if (!isMissing(cause, name)) {
+      const [reason] = cause instanceof Error ? cause.message.split('\n') : []
+      throw new InvalidConfigError(`the package ${name} cannot be loaded: ${reason ?? 'see its cause'}`, { cause })
+    }
     throw new InvalidConfigError(
       `this --metastore needs the package ${name}: npm install ${name} (with --global, if asherah was installed so)`,
       { cause },

@@ -1,5 +1,6 @@
 import { type EnvelopeKeyRecord, type KeyManagementService, type Metastore, SessionFactory } from '@asherah/core'
 import { isSystemKey } from './key-list.ts'
+import { guardSystemKeys } from './system-key-guard.ts'
 
 /** What {@link createRotation} takes. */
 export interface RotationOptions {
@@ -23,7 +24,7 @@ export interface RotatedKey {
 export interface Rotation {
   /** A new system key. @throws KmsError when the KMS cannot open the present one: nobody could open a new one then. */
   systemKey(): Promise<RotatedKey>
-  /** A new intermediate key of a partition, under the system key that is the latest. */
+  /** A new intermediate key of a partition, under the system key that is the latest, or a new one. @throws KmsError as for that. */
   intermediateKey(partition: string): Promise<RotatedKey>
   close(): Promise<void>
 }
@@ -36,14 +37,14 @@ const NOBODY = 'asherah keys rotate'
 
 /** Rotates through core, which is shown the present keys as if they were revoked. */
 export function createRotation(options: RotationOptions): Rotation {
-  const { metastore, kms } = options
-  const open = (shown: Metastore): SessionFactory => createFactory({ ...options, metastore: shown })
+  const { metastore } = options
+  const kms = guardSystemKeys(options.kms, metastore)
+  const open = (shown: Metastore): SessionFactory => createFactory({ ...options, kms, metastore: shown })
   const partitions = open(asIfRevoked(metastore))
   return {
     async systemKey() {
       const id = systemKeyId(options)
       const before = await latestUsable(metastore, id)
-      if (before !== null) await checkOpens(kms, before)
       const factory = open(withoutIntermediateKeys(metastore))
       try {
         await encryptNothing(factory, NOBODY)
@@ -120,12 +121,6 @@ async function encryptNothing(
 /** The latest key that core would look at: one that is dated further ahead than clocks differ is left out. */
 function latestUsable(metastore: Metastore, keyId: string): Promise<EnvelopeKeyRecord | null> {
   return metastore.loadLatest(keyId, { notAfter: Math.floor(Date.now() / 1_000) + CLOCK_SKEW_SECONDS })
-}
-
-async function checkOpens(kms: KeyManagementService, row: EnvelopeKeyRecord): Promise<void> {
-  const { keyId, created, revoked } = row
-  const key = await kms.decryptKey(row.encryptedKey, { key: { keyId, created }, revoked })
-  key.fill(0)
 }
 
 /** Shows each intermediate key that is there before the rotation as if it were revoked. */

@@ -125,6 +125,8 @@ describe('what is encrypted', () => {
 
 test.each([
   ['missing column', 'a,tenant\n1,2\n', { line: 1, column: 1 }, /no column 'secret' in the header's 2 columns/],
+  ['another delimiter', 'secret;tenant\n1;2\n', { line: 1, column: 1 }, /header's 1 column: .*--delimiter ';'/],
+  ['tabs', 'secret\ttenant\n1\t2\n', { line: 1, column: 1 }, /header's 1 column: .*--delimiter 'tab'/],
   ['missing partition column', 'a,secret\n1,2\n', { line: 1, column: 1 }, /no column 'tenant'/],
   ['column named twice', 'secret,tenant,secret\n1,2,3\n', { line: 1, column: 15 }, /names 'secret' twice/],
   ['empty file', '', { line: 1, column: 1 }, /empty/],

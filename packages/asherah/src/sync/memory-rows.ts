@@ -1,4 +1,5 @@
 import type { EnvelopeKeyRecord, Metastore } from '@asherah/core'
+import { rowOf } from './key-source.ts'
 import type { SyncWorker } from './sync-worker.ts'
 
 /** The rows of `Metastore: memory`, which two threads have to share once a synchronous call needs the worker. */
@@ -41,12 +42,4 @@ export function createMemoryRows(): MemoryRows {
       return rows
     },
   }
-}
-
-function rowOf(answer: unknown): EnvelopeKeyRecord | null {
-  return isRow(answer) ? answer : null
-}
-
-function isRow(answer: unknown): answer is EnvelopeKeyRecord {
-  return typeof answer === 'object' && answer !== null && 'encryptedKey' in answer
 }

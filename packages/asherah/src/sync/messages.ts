@@ -1,7 +1,14 @@
 import type { AsherahConfig } from '@asherah/config'
-import type { EnvelopeKeyRecord } from '@asherah/core'
+import type { EnvelopeKeyRecord, Metastore } from '@asherah/core'
 import type { LogEvent, MetricsEvent } from '../hooks.ts'
 import type { ErrorFields } from './error-fields.ts'
+
+/** Where the shared numbers are: the count of what was sent to the thread that asks, 1 for the start … */
+export const REPLIES = 0
+/** … and signs of life while something is asked, or {@link ENDED}. */
+export const BEATS = 1
+export const ENDED = -1
+export const BEAT_MS = 250
 
 /** What the worker is asked. `engine` numbers the clients of one JavaScript environment. */
 export type Request =
@@ -29,6 +36,12 @@ export type Request =
       readonly keyId: string
       readonly notAfter: number | undefined
     }
+  | {
+      readonly op: 'decryptKey'
+      readonly engine: number
+      readonly row: EnvelopeKeyRecord
+      readonly output: SharedArrayBuffer
+    }
   | { readonly op: 'store'; readonly engine: number; readonly record: EnvelopeKeyRecord }
 
 /** A request as it is sent. */
@@ -37,8 +50,11 @@ export interface Envelope {
   readonly request: Request
 }
 
-/** What the worker answers: the wire text, the plaintext's length in `output`, a row, whether it was inserted. */
-export type Answer = string | number | boolean | EnvelopeKeyRecord | null
+/** What the worker answers: the wire text, a length in `output`, a row, whether it was inserted, what was opened. */
+export type Answer = string | number | boolean | EnvelopeKeyRecord | Opened | null
+
+/** What this thread must know of the worker's metastore to make ids as it does. */
+export type Opened = Pick<Metastore, 'regionSuffix' | 'maxKeyId'>
 
 /** What comes back. */
 export type Reply =

@@ -2,7 +2,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from '
 import { MetastoreError } from '@asherah/core'
 import { hooks } from '../hooks.ts'
 import { errorFrom } from './error-fields.ts'
-import type { Answer, Reply, Request } from './messages.ts'
+import { type Answer, BEATS, ENDED, REPLIES, type Reply, type Request } from './messages.ts'
 
 /** The worker of this JavaScript environment. */
 export interface SyncWorker {
@@ -15,18 +15,21 @@ export interface SyncWorker {
 /** A call that takes longer than this has failed: backends have shorter limits of their own. */
 const CALL_LIMIT_MS = 300_000
 const START_LIMIT_MS = 60_000
+/** A worker that gives no sign of life for this long has ended, without a word: out of memory, or terminated. */
+const SILENCE_LIMIT_MS = 15_000
+const HAS_ENDED = 'the worker of synchronous calls has ended'
 
-let shared: SyncWorker | undefined
+let current: SyncWorker | undefined
 
 /** Starts the worker when it is first needed. It keeps no process alive, and serves every client until the process ends. */
 export function syncWorker(): SyncWorker {
-  shared ??= startWorker()
-  return shared
+  current ??= startWorker()
+  return current
 }
 
 /** The worker, if something was asked of it. */
 export function startedSyncWorker(): SyncWorker | undefined {
-  return shared
+  return current
 }
 
 interface Waiting {
@@ -36,13 +39,13 @@ interface Waiting {
 
 function startWorker(): SyncWorker {
   const { port1, port2 } = new MessageChannel()
-  const replies = new SharedArrayBuffer(4)
-  const count = new Int32Array(replies)
+  const shared = new SharedArrayBuffer(8)
+  const count = new Int32Array(shared)
   const isSource = import.meta.url.endsWith('.ts')
   // A program given by `node --input-type=module -e …` would hand that flag on, which no file can be started with.
   const hasInputType = process.execArgv.some((flag) => flag.startsWith('--input-type'))
   const worker = new Worker(new URL(isSource ? './worker.ts' : './sync/worker.js', import.meta.url), {
-    workerData: { port: port2, replies },
+    workerData: { port: port2, shared },
     transferList: [port2],
     // From its sources it needs the condition that leads to the other packages' sources.
     ...(hasInputType && { execArgv: [] }),
@@ -54,14 +57,15 @@ function startWorker(): SyncWorker {
   let failure: Error | undefined
 
   const fail = (cause: unknown): void => {
-    failure = new MetastoreError('the worker of synchronous calls has ended', { cause })
-    shared = undefined
+    if (failure !== undefined) return
+    failure = new MetastoreError(HAS_ENDED, { cause })
+    if (current === self) current = undefined
     for (const { reject } of waiting.values()) reject(failure)
     waiting.clear()
     port1.close()
   }
   worker.on('error', fail)
-  worker.on('exit', () => failure ?? fail(undefined))
+  worker.on('exit', () => fail(undefined))
 
   const settle = (reply: Reply): void => {
     if ('log' in reply) hooks.log(reply.log)
@@ -82,10 +86,20 @@ function startWorker(): SyncWorker {
     port1.postMessage({ id, request })
     return id
   }
-  return {
+  const replyTo = (id: number): Extract<Reply, { ok: boolean }> => {
+    try {
+      return waitFor(port1, count, id, settle)
+    } catch (error) {
+      // It must not write into memory that this thread is about to wipe.
+      void worker.terminate()
+      fail(error)
+      throw error
+    }
+  }
+  const self: SyncWorker = {
     call(request) {
       const id = send(request)
-      const reply = waitFor(port1, count, id, settle)
+      const reply = replyTo(id)
       if (reply.ok) return reply.answer
       throw errorFrom(reply.error)
     },
@@ -96,6 +110,7 @@ function startWorker(): SyncWorker {
       })
     },
   }
+  return self
 }
 
 /** Reads replies until the one that is waited for comes; the others are settled as they come. */
@@ -106,8 +121,11 @@ function waitFor(
   settle: (reply: Reply) => void,
 ): Extract<Reply, { ok: boolean }> {
   const start = performance.now()
+  let beats = Atomics.load(count, BEATS)
+  let heardAt = start
   for (;;) {
-    const seen = Atomics.load(count, 0)
+    const seen = Atomics.load(count, REPLIES)
+    const beatsNow = Atomics.load(count, BEATS)
     for (;;) {
       const received: { readonly message: Reply } | undefined = receiveMessageOnPort(port)
       if (received === undefined) break
@@ -115,11 +133,15 @@ function waitFor(
       if ('ok' in message && message.id === id) return message
       settle(message)
     }
+    const now = performance.now()
+    if (beatsNow !== beats || seen === 0) heardAt = now
+    beats = beatsNow
+    if (beats === ENDED || now - heardAt > SILENCE_LIMIT_MS) throw new MetastoreError(HAS_ENDED)
     // It counts its start too: one that never starts is not waited for that long.
     const limit = seen === 0 ? START_LIMIT_MS : CALL_LIMIT_MS
-    if (performance.now() - start > limit) {
+    if (now - start > limit) {
       throw new MetastoreError(`a synchronous call was not answered within ${limit} ms`)
     }
-    Atomics.wait(count, 0, seen, 1_000)
+    Atomics.wait(count, REPLIES, seen, 1_000)
   }
 }

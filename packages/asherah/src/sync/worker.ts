@@ -1,22 +1,36 @@
 import { type MessagePort, workerData } from 'node:worker_threads'
-import { readConfigObject } from '@asherah/config'
-import { ClosedError } from '@asherah/core'
+import { planOf, readConfigObject } from '@asherah/config'
+import { AsherahError, ClosedError, DecryptionError, KmsError, type Metastore } from '@asherah/core'
 import { createEngine, type Engine } from '../engine.ts'
 import { hooks, type LogEvent } from '../hooks.ts'
 import { errorFields } from './error-fields.ts'
-import type { Answer, Envelope, Reply, Request } from './messages.ts'
+import {
+  type Answer,
+  BEAT_MS,
+  BEATS,
+  ENDED,
+  type Envelope,
+  type Opened,
+  REPLIES,
+  type Reply,
+  type Request,
+} from './messages.ts'
 
 // Does what a synchronous call cannot: it waits for metastores and KMS, while the thread that asked is blocked. One worker
-// serves every client of its JavaScript environment. Keys never leave it; payloads cross in shared memory, which is wiped.
+// serves every client of its JavaScript environment. System keys and payloads cross in shared memory, which is wiped.
 
-const { port, replies } = startOf(workerData)
-const count = new Int32Array(replies)
+const { port, shared } = startOf(workerData)
+const count = new Int32Array(shared)
 const engines = new Map<number, Promise<Engine>>()
 
 function send(reply: Reply): void {
   port.postMessage(reply)
-  Atomics.add(count, 0, 1)
-  Atomics.notify(count, 0)
+  signal()
+}
+
+function signal(): void {
+  Atomics.add(count, REPLIES, 1)
+  Atomics.notify(count, REPLIES)
 }
 
 function tellLog(log: LogEvent): void {
@@ -28,7 +42,7 @@ async function open(request: Extract<Request, { op: 'open' }>): Promise<void> {
   // The thread that asked makes an engine too, and tells the warnings of that itself.
   hooks.setLog(undefined)
   // The environment was read by the thread that asked: its settings are complete.
-  const opening = createEngine(readConfigObject(request.config, {}), { load: (name) => import(name) })
+  const opening = createEngine(planOf(readConfigObject(request.config, {})), (name) => import(name))
   engines.set(request.engine, opening)
   try {
     await opening
@@ -46,11 +60,34 @@ async function engineOf(id: number): Promise<Engine> {
   return engine
 }
 
+function namesOf({ regionSuffix, maxKeyId }: Metastore): Opened {
+  return { ...(regionSuffix !== undefined && { regionSuffix }), ...(maxKeyId !== undefined && { maxKeyId }) }
+}
+
+/** @throws KmsError */
+async function decryptKey({ engine, row, output }: Extract<Request, { op: 'decryptKey' }>): Promise<Answer> {
+  const { keyId, created, encryptedKey, revoked } = row
+  const { kms } = (await engineOf(engine)).backends
+  try {
+    const key = await kms.decryptKey(encryptedKey, { key: { keyId, created }, revoked })
+    try {
+      if (key.byteLength !== output.byteLength) throw new TypeError('the KMS gave no key of 32 bytes')
+      new Uint8Array(output).set(key)
+      return key.byteLength
+    } finally {
+      key.fill(0)
+    }
+  } catch (cause) {
+    if (cause instanceof AsherahError && !(cause instanceof DecryptionError)) throw cause
+    throw new KmsError(`the KMS could not decrypt system key ${JSON.stringify(keyId)}`, { cause })
+  }
+}
+
 async function answer(request: Request): Promise<Answer> {
   switch (request.op) {
     case 'open':
       await open(request)
-      return true
+      return namesOf((await engineOf(request.engine)).backends.metastore)
     case 'close': {
       const engine = engines.get(request.engine)
       engines.delete(request.engine)
@@ -58,7 +95,7 @@ async function answer(request: Request): Promise<Answer> {
       return true
     }
     case 'adopt': {
-      const { metastore } = await engineOf(request.engine)
+      const { metastore } = (await engineOf(request.engine)).backends
       for (const row of request.rows) await metastore.store(row.keyId, row.created, row)
       return true
     }
@@ -77,14 +114,19 @@ async function answer(request: Request): Promise<Answer> {
       return plaintext.byteLength
     }
     case 'load':
-      return (await engineOf(request.engine)).metastore.load(request.keyId, request.created)
+      return (await engineOf(request.engine)).backends.metastore.load(request.keyId, request.created)
     case 'loadLatest': {
       const { keyId, notAfter } = request
-      return (await engineOf(request.engine)).metastore.loadLatest(keyId, notAfter === undefined ? {} : { notAfter })
+      return (await engineOf(request.engine)).backends.metastore.loadLatest(
+        keyId,
+        notAfter === undefined ? {} : { notAfter },
+      )
     }
+    case 'decryptKey':
+      return decryptKey(request)
     case 'store': {
       const { record } = request
-      return (await engineOf(request.engine)).metastore.store(record.keyId, record.created, record)
+      return (await engineOf(request.engine)).backends.metastore.store(record.keyId, record.created, record)
     }
   }
 }
@@ -92,11 +134,28 @@ async function answer(request: Request): Promise<Answer> {
 // The thread that asked chooses which of these its own hooks get.
 hooks.setLog(tellLog)
 hooks.setMetrics((metric) => send({ metric }))
+/** While something is asked: a thread that waits sees by it that this one lives. */
+let beating: NodeJS.Timeout | undefined
+let asked = 0
 port.on('message', ({ id, request }: Envelope) => {
-  answer(request).then(
-    (result) => send({ id, ok: true, answer: result }),
-    (error: unknown) => send({ id, ok: false, error: errorFields(error) }),
-  )
+  asked += 1
+  beating ??= setInterval(() => Atomics.add(count, BEATS, 1), BEAT_MS)
+  answer(request)
+    .then(
+      (result) => send({ id, ok: true, answer: result }),
+      (error: unknown) => send({ id, ok: false, error: errorFields(error) }),
+    )
+    .finally(() => {
+      asked -= 1
+      if (asked > 0) return
+      clearInterval(beating)
+      beating = undefined
+    })
+})
+// No event reaches a blocked thread: this does.
+process.on('exit', () => {
+  Atomics.store(count, BEATS, ENDED)
+  signal()
 })
 // A blocked thread must not wait for a worker that has died of somebody's stray error.
 process.on('uncaughtException', (error) => {
@@ -108,14 +167,13 @@ process.on('uncaughtException', (error) => {
     },
   })
 })
-Atomics.add(count, 0, 1)
-Atomics.notify(count, 0)
+signal()
 
-function startOf(data: unknown): { readonly port: MessagePort; readonly replies: SharedArrayBuffer } {
+function startOf(data: unknown): { readonly port: MessagePort; readonly shared: SharedArrayBuffer } {
   if (!isStart(data)) throw new TypeError('not started by @asherah/asherah')
   return data
 }
 
-function isStart(data: unknown): data is { readonly port: MessagePort; readonly replies: SharedArrayBuffer } {
-  return typeof data === 'object' && data !== null && 'port' in data && 'replies' in data
+function isStart(data: unknown): data is { readonly port: MessagePort; readonly shared: SharedArrayBuffer } {
+  return typeof data === 'object' && data !== null && 'port' in data && 'shared' in data
 }

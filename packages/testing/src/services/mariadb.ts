@@ -75,7 +75,13 @@ async function startLocal({ tls, timeZone = 'UTC' }: SqlServerOptions): Promise<
   // A database is a folder.
   mkdirSync(join(data, 'mysql'), { recursive: true })
   const asRoot = process.getuid?.() === 0 ? ['--user=root'] : []
-  const files = ['--no-defaults', `--datadir=${data}`, `--lc-messages-dir=${share}`, ...asRoot]
+  const files = [
+    '--no-defaults',
+    `--datadir=${data}`,
+    `--tmpdir=${folder.path}`,
+    `--lc-messages-dir=${share}`,
+    ...asRoot,
+  ]
   // 2: what was committed survives `crash`, not a power cut.
   const small = ['--innodb-log-file-size=8M', '--innodb-buffer-pool-size=32M', '--innodb-flush-log-at-trx-commit=2']
   const tables = SYSTEM_TABLES.map((name) => readFileSync(join(share, name), 'utf8'))

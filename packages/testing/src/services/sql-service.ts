@@ -36,7 +36,11 @@ export interface SqlServerOptions {
 }
 
 /** Who the launchers log in as, and the database that they make. */
-export const TEST_LOGIN = { user: 'test', password: SEEDED_SECRET, database: 'test' } as const
+export const TEST_LOGIN: { readonly user: string; readonly password: string; readonly database: string } = {
+  user: 'test',
+  password: SEEDED_SECRET,
+  database: 'test',
+}
 
 /** The parts of a URL such as `postgres://user:password@host:port/database`. */
 export function sqlServerOf(url: string, defaultPort: number): SqlServer {

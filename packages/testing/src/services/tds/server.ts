@@ -54,7 +54,8 @@ export interface TdsServer {
   readonly logins: readonly Omit<Login7, 'password' | 'federated'>[]
   /** Connections that are open now. */
   readonly connections: number
-  database(name: string): Database
+  /** Refuse every change with error 3906, as a readable secondary does. */
+  setReadOnly(database: string, readOnly: boolean): void
   /** Runs SQL without a client. @throws SqlError */
   run(database: string, sql: string): readonly (readonly unknown[])[]
   /** Ends every connection, as a failover does. */
@@ -108,7 +109,9 @@ export async function createTdsServer(options: TdsServerOptions): Promise<TdsSer
     get connections() {
       return sockets.size
     },
-    database: databaseOf,
+    setReadOnly(name, readOnly) {
+      databaseOf(name).readOnly = readOnly
+    },
     run(name, sql) {
       const session = { database: databaseOf(name), denied: new Set<string>() }
       return executeSql(session, sql).flatMap(({ rows }) => rows)
