@@ -34,7 +34,7 @@ beforeAll(async () => {
     if (!published.ok) throw new Error(`npm publish ${path} failed:\n${published.output}`)
   }
   // What a TypeScript user of Node has; every project below finds it in this folder above it.
-  createConsumer(consumers, registry, ['@types/node@24'])
+  createConsumer(consumers, registry, ['@types/node@26'])
 })
 
 afterAll(async () => {
@@ -53,7 +53,7 @@ const commands = publicPackages().filter(({ path }) => path.startsWith('apps/'))
 
 describe.each(libraries)('$name alone', (found) => {
   const doors = doorsOf(found).map(({ specifier }) => specifier)
-  const listing = `console.log(JSON.stringify(doors.map((door) => Object.keys(door).filter((key) => key !== 'module.exports').sort())))\n`
+  const listing = `console.log(JSON.stringify(doors.map((door) => Object.keys(door).filter((key) => key !== 'module.exports' && key !== '__esModule').sort())))\n`
   let consumer: ReturnType<typeof createConsumer>
   beforeAll(() => {
     consumer = createConsumer(join(consumers, found.name.replace('/', '-')), local(), [found.name])
