@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { AsherahError, type EnvelopeKeyRecord, MetastoreError } from '@asherah/core/backend'
 import { type HttpFault, type HttpFaultProxy, startDynalite, startHttpFaultProxy } from '@asherah/testing/services'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createDynamoDbMetastore, type DynamoDbMetastoreOptions } from '../src/index.ts'
 import { createTable, type TestTable } from './tables.ts'
 
@@ -13,14 +13,13 @@ let proxy: HttpFaultProxy
 
 beforeAll(async () => {
   table = await createTable(dynalite.details)
+})
+// One for each test: a request of an abandoned call may still be on its way when its test has ended.
+beforeEach(async () => {
   proxy = await startHttpFaultProxy(dynalite.details.url)
 })
-beforeEach(() => {
-  proxy.setFault(undefined)
-  proxy.forgetRequests()
-})
+afterEach(() => proxy.close())
 afterAll(async () => {
-  await proxy.close()
   await table.drop()
   await dynalite.stop()
 })
