@@ -16,7 +16,7 @@ const attw = fileURLToPath(new URL('dist/index.js', import.meta.resolve('@arethe
 /** Files that have no place in a published package, or are missing from it. */
 function contentProblems({ files }: Tarball): string[] {
   const stray = files.filter(
-    (file) => !mustHold.includes(file) && !/^(dist\/|CHANGELOG\.md$|schema[\w.-]*\.sql$)/.test(file),
+    (file) => !mustHold.includes(file) && !/^(dist\/|CHANGELOG\.md$|schema[\w.-]*\.(sql|json)$)/.test(file),
   )
   const tests = files.filter((file) => /(^|\/)(test|fixtures)\/|\.test\.|\.tsbuildinfo$/.test(file))
   return [

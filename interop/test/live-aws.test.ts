@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest'
 import { ownProperty } from '../src/json.ts'
 import { javaPeer, rustPeer } from '../src/peers.ts'
 import { product, type SharedStore, service } from './both-sides.ts'
-import { awsVariables, sharedTable } from './dynamodb-tables.ts'
+import { awsVariables, region, sharedTable } from './dynamodb-tables.ts'
 import { liveInterop } from './live-suite.ts'
 
 const regions = ['us-west-2', 'us-east-1'] as const
@@ -24,11 +24,14 @@ describeService('DynamoDB Local and LocalStack', await startLocalStack(), (kmsEn
     })
     const keys = newKeys(clients)
 
-    for (const [name, peer] of peers) {
+    for (const [name, peer, regionSuffix] of peers.flatMap(([n, p]) => [
+      [n, p, false] as const,
+      [n, p, true] as const,
+    ])) {
       // The peer prefers the other region: each side unwraps what the other one wrapped first elsewhere.
       const createStore = async (): Promise<SharedStore> => {
         const regionMap = await keys
-        const shared = await sharedTable(endpoint, false)
+        const shared = await sharedTable(endpoint, regionSuffix)
         return {
           ...shared,
           kms: createAwsKms({
@@ -41,7 +44,8 @@ describeService('DynamoDB Local and LocalStack', await startLocalStack(), (kmsEn
         }
       }
       const variables = { ...awsVariables(endpoint), AWS_ENDPOINT_URL_KMS: kmsEndpoint.url }
-      liveInterop({ name: `${name} with AWS KMS`, createStore, variables }, peer, (setting) => {
+      const title = `${name} with AWS KMS, ${regionSuffix ? 'with' : 'without'} suffix`
+      liveInterop({ name: title, createStore, variables }, peer, (setting) => {
         test('each side unwraps the other’s system key in either region, also when one is down', async () => {
           const byUsFirst = await setting()
           const byThemFirst = await setting()
@@ -50,11 +54,13 @@ describeService('DynamoDB Local and LocalStack', await startLocalStack(), (kmsEn
           await byUsFirst.openPeer()
           const byUs = await byUsFirst.ours().encrypt('p', Buffer.from('by us'))
           for (const { store } of [byUsFirst, byThemFirst]) {
-            const systemKey = await store.metastore.loadLatest(`_SK_${service}_${product}`)
+            const systemKey = await store.metastore.loadLatest(
+              `_SK_${service}_${product}${regionSuffix ? `_${region}` : ''}`,
+            )
             const envelope: unknown = JSON.parse(Buffer.from(systemKey?.encryptedKey ?? []).toString())
             expect(envelope).toEqual({
               encryptedKey: expect.any(String),
-              kmsKeks: expect.arrayContaining(regions.map((region) => expect.objectContaining({ region }))),
+              kmsKeks: expect.arrayContaining(regions.map((name) => expect.objectContaining({ region: name }))),
             })
             expect(ownProperty(envelope, 'kmsKeks')).toHaveLength(2)
           }

@@ -136,8 +136,10 @@ function commonTests(setting: Setting): void {
   test('D-014 a revoked system key: we write under a new one, and both read under either', async () => {
     const { store, openPeer, ours, theirs } = await setting()
     const records = [await ours({ shiftMs: -300_000 }).encrypt('p', Buffer.from('0'))]
-    const systemKey = (await store.metastore.loadLatest(`_SK_${service}_${product}`))?.created
-    expect(await store.metastore.markRevoked?.(`_SK_${service}_${product}`, systemKey ?? Number.NaN)).toBe(true)
+    const { regionSuffix } = store.metastore
+    const systemKeyId = `_SK_${service}_${product}${regionSuffix === undefined ? '' : `_${regionSuffix}`}`
+    const systemKey = (await store.metastore.loadLatest(systemKeyId))?.created
+    expect(await store.metastore.markRevoked?.(systemKeyId, systemKey ?? Number.NaN)).toBe(true)
     records.push(await ours().encrypt('p', Buffer.from('1')))
     const [first, second] = records.map(parentOf)
     expect(second?.Created).toBeGreaterThan(first?.Created ?? Number.NaN)
