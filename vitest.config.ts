@@ -9,6 +9,8 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ['{packages,apps}/*/test/**/*.test.ts', 'interop/test/**/*.test.ts', 'tooling/test/**/*.test.ts'],
+    // Fails the test that shows a seeded password, key, account or plaintext.
+    setupFiles: ['tooling/leak-scan/setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     // Two cores: more workers only make timing-sensitive tests (child processes, servers) slower.

@@ -84,12 +84,13 @@ test('D-111 --json prints the findings and no value', async () => {
 })
 
 describe('what 3.x took without a word', () => {
-  test('D-046 an absent KMS', async () => {
+  test.each([{}, { KMS: null }])('D-046 an absent KMS: %j', async (absent) => {
     const { code, lines } = await review({
       ServiceName: 's',
       ProductID: 'p',
       Metastore: 'memory',
       RegionMap: { a: 'b' },
+      ...absent,
     })
     expect(lines).toContainEqual(expect.stringMatching(/fail .* KMS is missing, and there is no default/))
     expect(lines).toContainEqual(expect.stringMatching(/warn .* an absent KMS was aws: write "KMS": "aws"$/))

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { SEEDED_MASTER_KEY_HEX, SEEDED_PLAINTEXT } from '@asherah/testing/tools'
 import { describe, expect, test, vi } from 'vitest'
 import { runCli } from './run-cli.ts'
 import { tempFolder } from './temp-folder.ts'
@@ -14,9 +14,12 @@ const metastoreFlags = ['--metastore', 'sqlite://keys.db']
 /** A folder with a metastore that the real command made: one system and one intermediate key. */
 async function folderWithKeys(): Promise<string> {
   const cwd = tempFolder()
-  writeFileSync(join(cwd, 'master.key'), randomBytes(32), { mode: 0o600 })
+  writeFileSync(join(cwd, 'master.key'), SEEDED_MASTER_KEY_HEX, { mode: 0o600 })
   const flags = ['--service', 'crm', '--product', 'shop', '--master-key-file', 'master.key', ...metastoreFlags]
-  const { code, stderr } = await runCli(['encrypt', '--record', '--partition', 'p', ...flags], { cwd, input: 'x' })
+  const { code, stderr } = await runCli(['encrypt', '--record', '--partition', 'p', ...flags], {
+    cwd,
+    input: SEEDED_PLAINTEXT,
+  })
   expect(code, stderr).toBe(0)
   return cwd
 }

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { SEEDED_MASTER_KEY_HEX } from '@asherah/testing/tools'
 import { expect, test } from 'vitest'
 import { startCli } from './run-cli.ts'
 import { tempFolder } from './temp-folder.ts'
@@ -22,7 +22,7 @@ test.each([
   async (_name, flags, block) => {
     const cwd = tempFolder()
     writeFileSync(join(cwd, 'probe.cjs'), rssProbe)
-    writeFileSync(join(cwd, 'master.key'), randomBytes(32), { mode: 0o600 })
+    writeFileSync(join(cwd, 'master.key'), SEEDED_MASTER_KEY_HEX, { mode: 0o600 })
     const keys = [
       '--service',
       's',

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { SEEDED_MASTER_KEY_HEX } from '@asherah/testing/tools'
 import { expect, test } from 'vitest'
 import { runCli, startCli } from './run-cli.ts'
 import { tempFolder } from './temp-folder.ts'
@@ -12,7 +13,7 @@ const flags = ['--field', 'email', '--partition-field', 'tenant']
 /** Enough rows that a run takes some seconds: it has to be alive when it is killed. */
 function workFolder(rows: number): { readonly cwd: string; readonly csv: string } {
   const cwd = tempFolder()
-  writeFileSync(join(cwd, 'master.key'), randomBytes(32), { mode: 0o600 })
+  writeFileSync(join(cwd, 'master.key'), SEEDED_MASTER_KEY_HEX, { mode: 0o600 })
   const config = { service: 's', product: 'p', metastore: 'sqlite://keys.db', masterKeyFile: 'master.key' }
   writeFileSync(join(cwd, 'asherah.config.json'), JSON.stringify(config))
   const lines = Array.from(

@@ -25,6 +25,8 @@ const TARGET = 1.18
 
 /** What the driver is given for one statement; the values of a store are made anew for each row. */
 interface Statement {
+  /** Where it is prepared under a name. */
+  readonly name?: string | undefined
   readonly text: string
   readonly values: readonly (string | number | Buffer)[]
   /** Of the values, where the driver wants names. */
@@ -160,9 +162,9 @@ async function postgresBed(): Promise<Bed | undefined> {
         },
       }
       await call(createPostgresMetastore({ pool }))
-      return { text: last?.text ?? '', values: last?.values ?? [] }
+      return { name: last?.name, text: last?.text ?? '', values: last?.values ?? [] }
     },
-    run: ({ text, values }) => own.query(text, [...values]),
+    run: ({ name, text, values }) => own.query({ ...(name !== undefined && { name }), text, values: [...values] }),
     async stop() {
       await metastore.close()
       await own.end()

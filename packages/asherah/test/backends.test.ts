@@ -48,6 +48,26 @@ describe('D-125 every kind in the docs can be made', () => {
       { metastore: 'rdbms', connectionString: 'Server=db.example;Database=d;User ID=u;Password=p;' },
     ],
     [
+      'mysql by an address',
+      { metastore: 'rdbms', connectionString: 'u:p@tcp(192.0.2.1:3306)/d?timeout=1m30s', tlsServerName: 'db.example' },
+    ],
+    [
+      'postgres by an address',
+      {
+        metastore: 'rdbms',
+        connectionString: 'postgres://u:p@192.0.2.1/d?sslmode=require',
+        tlsServerName: 'db.example',
+      },
+    ],
+    [
+      'mssql by an address',
+      {
+        metastore: 'rdbms',
+        connectionString: 'sqlserver://u:p@192.0.2.1:1433;database=d',
+        tlsServerName: 'db.example',
+      },
+    ],
+    [
       'dynamodb',
       { metastore: 'dynamodb', dynamoDbRegion: 'us-west-2', enableRegionSuffix: true, dynamoDbTableName: 'Keys' },
     ],

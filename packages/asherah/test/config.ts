@@ -1,7 +1,7 @@
 import type { AsherahConfig } from '@asherah/asherah'
 
-/** 64 hex digits that are no key of anybody. */
-export const MASTER_KEY_HEX = '1f8e3ac47b902d5566c4f0a9e1b37d8812fe6a4b9c03d7e5a8416b2d90cf7e35'
+/** The seeded master key (`tooling/seeded-markers.txt`). */
+export const MASTER_KEY_HEX = '7365656465644d61737465724b6579546861744e6f626f64795072696e747321'
 
 /** A config whose rows are gone with the factory. */
 export const memoryConfig: AsherahConfig = {

@@ -1,89 +1,29 @@
-import type { EvictReason } from '@asherah/core/backend'
-import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { type CacheModel, cacheModelTest } from '@asherah/testing'
 import { createLruCache } from '../src/index.ts'
 
-interface Entry {
-  readonly key: string
-  value: number
-}
-
-type Left = [key: string, value: number, why: EvictReason]
-
-const command = fc.record({
-  what: fc.constantFrom('set', 'set', 'get', 'get', 'peek', 'delete'),
-  key: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', '__proto__', ''),
-})
-const run = { size: fc.integer({ min: 1, max: 6 }), commands: fc.array(command, { maxLength: 150 }) }
-
-/** The same by arrays and sorting: slow and plain. */
-interface Model {
-  get(key: string): number | undefined
-  peek(key: string): number | undefined
-  /** What leaves. */
-  set(key: string, value: number): Left[]
-  delete(key: string): void
-  size(): number
-}
-
-function createModel(size: number): Model {
+/** The same by an array: slow and plain. */
+function createModel(size: number): CacheModel {
   /** The longest unused first. */
-  let entries: Entry[] = []
-  const use = (entry: Entry): void => {
-    entries = [...entries.filter((one) => one !== entry), entry]
+  let keys: string[] = []
+  const remove = (key: string): void => {
+    keys = keys.filter((one) => one !== key)
   }
   return {
-    get(key) {
-      const entry = entries.find((one) => one.key === key)
-      if (entry !== undefined) use(entry)
-      return entry?.value
+    remove,
+    use(key) {
+      remove(key)
+      keys.push(key)
     },
-    peek: (key) => entries.find((one) => one.key === key)?.value,
-    delete(key) {
-      entries = entries.filter((one) => one.key !== key)
-    },
-    size: () => entries.length,
-    set(key, value) {
-      const known = entries.find((one) => one.key === key)
-      if (known !== undefined) {
-        const old = known.value
-        known.value = value
-        use(known)
-        return [[key, old, 'overwrite']]
-      }
-      const victim = entries.length === size ? entries.shift() : undefined
-      entries.push({ key, value })
-      return victim === undefined ? [] : [[victim.key, victim.value, 'evict']]
+    add(key) {
+      const victim = keys.length === size ? keys.shift() : undefined
+      keys.push(key)
+      return victim
     },
   }
 }
 
-test('does what a list in the order of use does (property)', () => {
-  fc.assert(
-    fc.property(fc.record(run), ({ size, commands }) => {
-      const left: Left[] = []
-      const expected: Left[] = []
-      const cache = createLruCache().create<number>({
-        maxSize: size,
-        onEvict: (key, value, why) => void left.push([key, value, why]),
-      })
-      const model = createModel(size)
-      for (const [value, { what, key }] of commands.entries()) {
-        if (what === 'get') expect(cache.get(key)).toBe(model.get(key))
-        else if (what === 'peek') expect(cache.peek(key)).toBe(model.peek(key))
-        else if (what === 'delete') {
-          const found = model.peek(key)
-          expect(cache.delete(key)).toBe(found !== undefined)
-          if (found !== undefined) expected.push([key, found, 'delete'])
-          model.delete(key)
-        } else {
-          cache.set(key, value)
-          expected.push(...model.set(key, value))
-        }
-        expect(left).toEqual(expected)
-        expect(cache.size).toBe(model.size())
-      }
-    }),
-    { numRuns: 1_000 },
-  )
+cacheModelTest({
+  name: 'does what a list in the order of use does (property)',
+  create: (options) => createLruCache().create(options),
+  createModel,
 })

@@ -10,6 +10,7 @@ import {
   adhocPersistence,
   type Call,
   type EnvelopeKeyRecord,
+  InvalidConfigError,
   type KeyManagementService,
   type Metastore,
   type Persistence,
@@ -51,6 +52,12 @@ export class InMemoryMetastoreImpl implements Metastore {
 
 /** Builds a metastore in an SQL database. */
 export interface AdoMetastoreBuilder {
+  /**
+   * End key ids in this text: one region of a shared store. Default none.
+   *
+   * @throws InvalidConfigError unless it is non-empty text: a database has no region of its own.
+   */
+  withKeySuffix(suffix: string): AdoMetastoreBuilder
   /** @throws InvalidConfigError for a connection string of no known form, or with the package to install. */
   build(): Promise<Metastore>
 }
@@ -60,12 +67,23 @@ export const AdoMetastoreImpl: {
   /** @param databaseType `mysql`, `postgres`, `mssql` or `oracle`, where the connection string does not say. */
   newBuilder(connectionString: string, databaseType?: string): AdoMetastoreBuilder
 } = {
-  newBuilder: (connectionString, databaseType) => ({
+  newBuilder: (connectionString, databaseType) =>
+    adoBuilder({ Metastore: 'rdbms', ConnectionString: connectionString, SQLMetastoreDBType: databaseType ?? null }),
+}
+
+function adoBuilder(keys: Readonly<Record<string, unknown>>): AdoMetastoreBuilder {
+  return {
+    withKeySuffix: (suffix) =>
+      adoBuilder({ ...keys, RegionSuffix: suffixText(suffix, 'a database has no region of its own') }),
     async build() {
-      const keys = { Metastore: 'rdbms', ConnectionString: connectionString, SQLMetastoreDBType: databaseType ?? null }
       return named('ado', await loadMetastore(metastorePlan(readConfigObject(keys, {})), load))
     },
-  }),
+  }
+}
+
+function suffixText(suffix: unknown, otherwise: string): string {
+  if (typeof suffix === 'string' && suffix !== '') return suffix
+  throw new InvalidConfigError(`withKeySuffix takes non-empty text: ${otherwise}`)
 }
 
 /** AWS credentials, or what gives them. */
@@ -80,8 +98,12 @@ export interface DynamoDbMetastoreBuilder {
   withEndPointConfiguration(endpoint: string, signingRegion: string): DynamoDbMetastoreBuilder
   /** Default `EncryptionKey`. */
   withTableName(tableName: string): DynamoDbMetastoreBuilder
-  /** End key ids in the region, as global tables need. */
-  withKeySuffix(): DynamoDbMetastoreBuilder
+  /**
+   * End key ids in this text, or without one in the region of the client, as global tables need. Default: no suffix.
+   *
+   * @throws InvalidConfigError for what is not non-empty text.
+   */
+  withKeySuffix(suffix?: string): DynamoDbMetastoreBuilder
   withCredentials(credentials: AwsCredentials): DynamoDbMetastoreBuilder
   /** A `DynamoDBClient` of AWS SDK v3, which stays the caller's. */
   withDynamoDbClient(client: object): DynamoDbMetastoreBuilder
@@ -101,7 +123,8 @@ function dynamoDbBuilder(options: Readonly<Record<string, unknown>>): DynamoDbMe
     withRegion: (region) => next({ region }),
     withEndPointConfiguration: (endpoint, signingRegion) => next({ endpoint, signingRegion }),
     withTableName: (tableName) => next({ tableName }),
-    withKeySuffix: () => next({ regionSuffix: true }),
+    withKeySuffix: (suffix) =>
+      next({ regionSuffix: suffix === undefined || suffixText(suffix, 'without one, it is the region') }),
     withCredentials: (credentials) => next({ credentials }),
     withDynamoDbClient: (client) => next({ client }),
     async build() {

@@ -1,6 +1,7 @@
 import {
   SessionFactory as CoreSessionFactory,
   type DataRowRecordJson,
+  InvalidConfigError,
   type JsonValue,
   type KeyManagementService,
   type Metastore,
@@ -55,12 +56,18 @@ export interface BuildStep {
   withMetrics(metrics: Metrics): BuildStep
   /** Gets warnings and key events of this thread's factories until this one is closed. */
   withLogger(logger: Logger): BuildStep
+  /**
+   * The key suffixes of the other regions, whose records are read too. Default: those of no other region are.
+   *
+   * @throws InvalidConfigError for what is no list; what it holds is checked by `build`.
+   */
+  withRecoveryRegionSuffixes(suffixes: readonly string[]): BuildStep
   /** @throws InvalidConfigError */
   build(): SessionFactory
 }
 
 const KMS_STEPS = ['withKeyManagementService', 'withStaticKeyManagementService']
-const LAST_STEPS = ['withMetrics', 'withLogger', 'build']
+const LAST_STEPS = ['withMetrics', 'withLogger', 'withRecoveryRegionSuffixes', 'build']
 
 interface Parts {
   readonly options: SessionFactoryOptions
@@ -151,6 +158,10 @@ function buildStep(parts: Parts, make: (parts: Parts) => SessionFactory): BuildS
   return {
     withMetrics: (metrics) => buildStep({ ...parts, metrics }, make),
     withLogger: (logger) => buildStep({ ...parts, logger }, make),
+    withRecoveryRegionSuffixes(suffixes) {
+      if (!Array.isArray(suffixes)) throw new InvalidConfigError('withRecoveryRegionSuffixes takes a list of suffixes')
+      return buildStep({ ...parts, options: { ...parts.options, recoveryRegionSuffixes: [...suffixes] } }, make)
+    },
     build: () => make(parts),
   }
 }

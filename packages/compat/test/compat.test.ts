@@ -21,7 +21,7 @@ import {
 } from '@asherah/core'
 import { describe, expect, it } from 'vitest'
 
-const KEY = 'a key of exactly 32 bytes, mine!'
+const KEY = 'seededMasterKeyThatNobodyPrints!'
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const builder = () =>
   SessionFactory.newBuilder('product', 'service')
@@ -164,6 +164,7 @@ describe('builders', () => {
     const second = first.withInMemoryMetastore()
     expect(() => call(second, 'build')).toThrow('withCryptoPolicy or withNeverExpiredCryptoPolicy comes before build')
     expect(() => call(second, 'withStaticKeyManagementService')).toThrow(InvalidConfigError)
+    expect(() => call(second, 'withRecoveryRegionSuffixes')).toThrow('comes before withRecoveryRegionSuffixes')
     expect(() => call(second.withNeverExpiredCryptoPolicy(), 'build')).toThrow(
       'withKeyManagementService or withStaticKeyManagementService comes before build',
     )

@@ -7,5 +7,5 @@ it('D-003 each step offers only what may come next', () => {
   expectTypeOf<keyof KeyManagementServiceStep>().toEqualTypeOf<
     'withStaticKeyManagementService' | 'withKeyManagementService'
   >()
-  expectTypeOf<keyof BuildStep>().toEqualTypeOf<'withMetrics' | 'withLogger' | 'build'>()
+  expectTypeOf<keyof BuildStep>().toEqualTypeOf<'withMetrics' | 'withLogger' | 'withRecoveryRegionSuffixes' | 'build'>()
 })

@@ -100,6 +100,10 @@ export interface AsherahConfig {
   readonly ReplicaReadConsistency?: 'eventual' | 'global' | 'session' | (string & {}) | null | undefined
   /** As {@link AsherahConfig.ReplicaReadConsistency}. */
   readonly replicaReadConsistency?: 'eventual' | 'global' | 'session' | (string & {}) | null | undefined
+  /** MySQL, PostgreSQL, SQL Server: the name in the server’s certificate, where the host is another name or an IP address. With it, TLS is on and verified, also to a local host. Default: the host. */
+  readonly TlsServerName?: string | null | undefined
+  /** As {@link AsherahConfig.TlsServerName}. */
+  readonly tlsServerName?: string | null | undefined
   /** Connections at most. Default: the backend’s. */
   readonly PoolMaxOpen?: number | null | undefined
   /** As {@link AsherahConfig.PoolMaxOpen}. */

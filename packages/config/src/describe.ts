@@ -41,7 +41,7 @@ function allowedBy(key: ConfigKey): string {
     case 'textList':
       return 'list of texts (environment: commas)'
     case 'regionMap':
-      return '`{ region: arn }` (environment: JSON)'
+      return '`{ region: arn }`, its JSON text, or `region=arn,region=arn`'
     case 'secret':
       return 'text, secret'
     case 'text':
@@ -78,7 +78,12 @@ function schemaOf(key: ConfigKey): object {
     case 'textList':
       return { type: ['array', 'null'], items: { type: 'string', minLength: 1 } }
     case 'regionMap':
-      return { type: ['object', 'null'], minProperties: 1, additionalProperties: { type: 'string', minLength: 1 } }
+      return {
+        type: ['object', 'string', 'null'],
+        minProperties: 1,
+        minLength: 1,
+        additionalProperties: { type: 'string', minLength: 1 },
+      }
     default:
       return { type: ['string', 'null'], minLength: 1 }
   }

@@ -126,6 +126,14 @@ export const configKeys: readonly ConfigKey[] = [
     choices: ['eventual', 'global', 'session'],
     env: ['REPLICA_READ_CONSISTENCY'],
   }),
+  key(
+    'TlsServerName',
+    'text',
+    'sql',
+    'MySQL, PostgreSQL, SQL Server: the name in the server’s certificate, where the host is another name or an IP address. ' +
+      'With it, TLS is on and verified, also to a local host.',
+    { env: ['ASHERAH_TLS_SERVER_NAME'], ambient, byDefault: 'the host' },
+  ),
   key('PoolMaxOpen', 'count', 'sql', 'Connections at most.', {
     min: 1,
     max: 1_000,

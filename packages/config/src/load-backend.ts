@@ -38,7 +38,8 @@ async function makeBackend(plan: BackendPlan, load: LoadPackage): Promise<unknow
     return make(plan.options)
   } catch (cause) {
     if (!(cause instanceof InvalidConfigError)) throw cause
-    throw new InvalidConfigError(`${plan.kind} refuses what the config gives it: ${cause.message}`, { cause })
+    const message = cause.message.replaceAll('tls.serverName', 'TlsServerName') // the option's name in a config
+    throw new InvalidConfigError(`${plan.kind} refuses what the config gives it: ${message}`, { cause })
   }
 }
 

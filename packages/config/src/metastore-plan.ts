@@ -70,10 +70,13 @@ function sqlPlan(settings: Settings, { database, connectionString }: Route): Bac
   const regionSuffix = ownSuffix(settings)
   const where = database === 'sqlite' ? { path: connectionString } : { connectionString }
   const server = database === 'sqlite' ? {} : poolOptions(settings, database)
+  const hasTls = database !== 'sqlite' && database !== 'oracle'
+  const serverName = hasTls ? settings.text('TlsServerName') : undefined
+  const tls = serverName === undefined ? undefined : { serverName }
   return {
     kind: database,
     ...SQL_FACTORIES[database],
-    options: withoutUndefined({ ...where, ...server, regionSuffix }),
+    options: withoutUndefined({ ...where, ...server, tls, regionSuffix }),
     uses: [
       'ConnectionString',
       'SQLMetastoreDBType',
@@ -81,6 +84,7 @@ function sqlPlan(settings: Settings, { database, connectionString }: Route): Bac
       'EnableRegionSuffix',
       ...(database === 'sqlite' ? [] : ['PoolMaxOpen', 'PoolMaxIdle', 'PoolMaxLifetime', 'PoolMaxIdleTime']),
       ...(database === 'mysql' || database === 'postgres' ? ['ReplicaReadConsistency'] : []),
+      ...(hasTls ? ['TlsServerName'] : []),
     ],
   }
 }

@@ -67,15 +67,17 @@ function wholeFindings(config: object, env: Environment): ConfigFinding[] {
 
 /** Texts of what is accepted and differs from an old package. */
 function changes(config: object): ConfigFinding[] {
-  const given = new Map(Object.entries(config).map(([name, value]) => [name.toLowerCase(), value]))
-  const has = (name: string): boolean => given.get(name) !== undefined && given.get(name) !== null
+  const present = Object.entries(config).filter(([, value]) => value !== null)
+  const given = new Map(present.map(([name, value]) => [name.toLowerCase(), value]))
+  const has = (name: string): boolean => given.has(name)
   const findings: ConfigFinding[] = []
   const add = (check: string, message: string): void => void findings.push({ level: 'warn', check, message })
   for (const [name, check] of Object.entries(DURATIONS)) {
     if (!has(name)) continue
     add(check, `it is ${String(given.get(name))} seconds here, as in 4.x; 3.x took it as nanoseconds`)
   }
-  if (given.get('kms') === 'static') {
+  // Of any case: setup reads it so.
+  if (String(given.get('kms')).toLowerCase() === 'static') {
     add('KMS', '3.x used a public key for static whatever the config said; KMS test-debug-static reads what it wrote')
   }
   if (given.get('enableregionsuffix') === true && !has('recoveryregionsuffixes')) {

@@ -48,7 +48,7 @@ export function checkEnvValue(key: ConfigKey, text: string, shown: string): Conf
     case 'textList':
       return text.split(',').map((item) => textOf(item.trim(), shown))
     case 'regionMap':
-      return regionMapOf(parseJson(text, shown), shown)
+      return regionMapOf(text, shown)
     default:
       return checkValue(key, text, shown)
   }
@@ -124,8 +124,7 @@ function flagOf(text: string, shown: string): boolean {
 }
 
 function regionMapOf(value: unknown, shown: string): Readonly<Record<string, string>> {
-  // 3.x programs give the map's JSON text too.
-  const map = typeof value === 'string' && value.trim().startsWith('{') ? parseJson(value, shown) : value
+  const map = typeof value === 'string' ? regionMapText(value, shown) : value
   if (typeof map !== 'object' || map === null || Array.isArray(map)) {
     throw new InvalidConfigError(`${shown} is an object of KMS key ARNs by region, not ${kindOf(map)}`)
   }
@@ -136,6 +135,24 @@ function regionMapOf(value: unknown, shown: string): Readonly<Record<string, str
     return [region, textOf(Reflect.get(map, region), `${shown}[${quoteName(region)}]`)]
   })
   return Object.freeze(Object.fromEntries(entries))
+}
+
+/** The map's JSON text, as 3.x programs give it too; or `region=arn,region=arn`, as the server of the Go library takes it. */
+function regionMapText(text: string, shown: string): unknown {
+  if (/^\s*[{["]/.test(text)) return parseJson(text, shown)
+  const map = new Map<string, string>()
+  const form = 'it is region=arn,region=arn, or JSON'
+  for (const entry of text.split(',').map((part) => part.trim())) {
+    // An ARN may have another =, in an alias.
+    const [, region, arn] = /^([^=]*)=(.*)$/s.exec(entry)?.map((part) => part.trim()) ?? []
+    if (entry === '') throw new InvalidConfigError(`${shown} has an empty entry: ${form}`)
+    if (region === undefined || arn === undefined) {
+      throw new InvalidConfigError(`${shown} has an entry without =: ${form}`)
+    }
+    if (map.has(region)) throw new InvalidConfigError(`${shown} has ${quoteName(region)} twice`)
+    map.set(region, arn)
+  }
+  return Object.fromEntries(map)
 }
 
 /** A member's name that one object of a valid JSON text has twice: `JSON.parse` keeps the last one and says nothing. */

@@ -52,7 +52,7 @@ describe('redactText', () => {
     ['dsn u:hunter2@tcp(h:1)/d', 'dsn [redacted]@tcp(h:1)/d'],
     ['Server=h;User ID=u;Password=hunter2;', 'Server=h;User ID=[redacted];Password=[redacted];'],
     ["password='hunter 2' host=h", 'password=[redacted] host=h'],
-    ['arn:aws:kms:us-west-2:111122223333:key/x', 'arn:aws:kms:us-west-2:[redacted]:key/x'],
+    ['arn:aws:kms:us-west-2:000000000000:key/x', 'arn:aws:kms:us-west-2:[redacted]:key/x'],
     ['ab'.repeat(32), '[redacted]'],
     ['https://example.org/a?b=c', 'https://example.org/a?b=c'],
   ])('%s', (text, expected) => {

@@ -10,12 +10,12 @@ import {
   readConfigFile,
   readConfigText,
 } from '@asherah/config'
-import { channels, type Metastore, type WarningEvent } from '@asherah/core'
+import { channels, InvalidConfigError, type Metastore, type WarningEvent } from '@asherah/core'
 import { createMemoryMetastore } from '@asherah/metastore-memory'
 import { afterAll, describe, expect, it } from 'vitest'
 import { neededNode } from '../src/node-version.ts'
 
-const HEX = 'a1'.repeat(16) + '0f'.repeat(16)
+const HEX = '7365656465644d61737465724b6579546861744e6f626f64795072696e747321'
 const config = { serviceName: 'svc', productId: 'prod', metastore: 'memory', kms: 'static', staticMasterKeyHex: HEX }
 const folder = mkdtempSync(join(tmpdir(), 'asherah-config-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -128,6 +128,20 @@ describe('createFactoryFromConfig', () => {
       )
     },
   )
+
+  it('names the key in the place of the option that a backend refuses', async () => {
+    const refusing: LoadPackage = async (name) => {
+      if (name !== '@asherah/metastore-mysql') return load(name)
+      const createMysqlMetastore = (): never => {
+        throw new InvalidConfigError('tls.serverName must be the name in the certificate')
+      }
+      return { createMysqlMetastore }
+    }
+    const mysql = { ...config, metastore: 'rdbms', connectionString: 'u@tcp(192.0.2.1)/d' }
+    await expect(createFactoryFromConfig(mysql, { load: refusing })).rejects.toThrow(
+      'mysql refuses what the config gives it: TlsServerName must be the name in the certificate',
+    )
+  })
 
   it('D-111 bad JSON is refused without a word of it', async () => {
     for (const text of ['{"StaticMasterKeyHex":"hunter2"', 'hunter2', '"hunter2"', '{"KMS":"hunter2","KMS":"x"}']) {

@@ -3,7 +3,7 @@ import { type ConfigKey, configKeys, readConfigEnvironment, readConfigObject, re
 import { InvalidConfigError } from '@asherah/core'
 import { describe, expect, it } from 'vitest'
 
-const SECRET = 'seeded-marker-hunter2'
+const SECRET = 'seeded-marker-s3cret'
 
 function good(key: ConfigKey): unknown {
   switch (key.type) {

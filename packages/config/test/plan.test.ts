@@ -116,6 +116,28 @@ describe('planOf', () => {
     ])
   })
 
+  it('D-066 hands the SQL servers with TLS the name in their certificate', () => {
+    const rdbms = (ConnectionString: string) =>
+      plan({ ...withKms, Metastore: 'rdbms', ConnectionString, tlsServerName: 'db.example' })
+    for (const text of [
+      'u:p@tcp(192.0.2.1:3306)/d?tls=true',
+      'postgres://u:p@192.0.2.1/d',
+      'mssql://u:p@192.0.2.1/d',
+    ]) {
+      const { metastore, warnings } = rdbms(text)
+      expect(metastore.options.tls).toEqual({ serverName: 'db.example' })
+      expect(warnings).toEqual([])
+    }
+    const fromEnv = plan(
+      { ...withKms, Metastore: 'rdbms', ConnectionString: 'mysql://u:p@192.0.2.1/d' },
+      { ASHERAH_TLS_SERVER_NAME: 'of-env.example' },
+    )
+    expect(fromEnv.metastore.options.tls).toEqual({ serverName: 'of-env.example' })
+    const oracle = rdbms('oracle://u:p@192.0.2.1/s')
+    expect(oracle.metastore.options).not.toHaveProperty('tls')
+    expect(oracle.warnings).toEqual(['TlsServerName has no effect with Metastore rdbms and KMS static'])
+  })
+
   it('hands DynamoDB its region, table and suffix', () => {
     const config = {
       ...withKms,

@@ -49,6 +49,20 @@ describe('reviewConfig', () => {
     )
   })
 
+  it.each(['static', 'Static', 'STATIC'])('a KMS in any case is the one that setup reads: %s', (KMS) => {
+    const key = { StaticMasterKeyHex: `${'a1'.repeat(31)}b2` }
+    expect(review({ ...fine, ...key, KMS })).toEqual([
+      'warn KMS: 3.x used a public key for static whatever the config said; KMS test-debug-static reads what it wrote',
+    ])
+  })
+
+  it('a key that is null in one casing is the one that the other gives', () => {
+    expect(review({ ...fine, ExpireAfter: 60, expireAfter: null })).toEqual([
+      'warn ExpireAfter: it is 60 seconds here, as in 4.x; 3.x took it as nanoseconds',
+    ])
+    expect(review({ ...fine, expireAfter: null })).toEqual(['pass config: it is accepted, and means the same'])
+  })
+
   it.each(['', '{', '[]', '"hunter2"', '{"a":1,"a":2}'])('D-111 %j is one finding, without its text', (text) => {
     const [finding, ...rest] = reviewConfig(text, {})
     expect(finding).toMatchObject({ level: 'fail', check: 'config' })

@@ -40,6 +40,7 @@ export { offHeapBytes, offHeapCopy } from './internal/bytes.ts'
 export { DeadlineError, withDeadline } from './internal/deadline.ts'
 export { createHeapSecrets } from './internal/heap-secrets.ts'
 export { lruCache } from './internal/lru-cache.ts'
+export { decodeHexKey, isHexKey, MASTER_KEY_BYTES, publicTestKey, weaknessOf } from './internal/master-key.ts'
 export { createNodeCrypto, type NodeCryptoOptions } from './internal/node-crypto.ts'
 export { checkKnownOptions, nearestName } from './internal/options.ts'
 export {
@@ -52,6 +53,7 @@ export {
 } from './internal/record-codec.ts'
 export { simpleCache } from './internal/simple-cache.ts'
 export { checkNotAborted } from './internal/single-flight.ts'
+export { redactAccounts, withoutAccounts } from './internal/without-accounts.ts'
 export { loadKeysNow, type Session } from './session.ts'
 export type {
   DataRowRecord,

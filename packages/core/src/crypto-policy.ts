@@ -172,12 +172,8 @@ export interface BasicExpiringPolicyOptions {
 export function basicExpiringPolicy(options: BasicExpiringPolicyOptions): CryptoPolicyOptions {
   checkKnownOptions('basicExpiringPolicy', options, ['keyExpirationDays', 'revokeCheckMinutes'])
   const { keyExpirationDays, revokeCheckMinutes } = options
-  checkNumber('keyExpirationDays', keyExpirationDays, {
-    min: SECOND / DAY,
-    max: MAX_MS / DAY,
-    integer: false,
-    infinity: false,
-  })
+  const days: Range = { min: SECOND / DAY, max: MAX_MS / DAY, integer: false, infinity: false }
+  checkNumber('keyExpirationDays', keyExpirationDays, days, 'a number of days from 0.0000116 (1 second) to 104249991')
   checkNumber('revokeCheckMinutes', revokeCheckMinutes, {
     min: 0,
     max: MAX_MS / MINUTE,
@@ -192,7 +188,8 @@ export function neverExpiringPolicy(): CryptoPolicyOptions {
   return { expireAfterMs: Number.POSITIVE_INFINITY, revokeCheckIntervalMs: Number.POSITIVE_INFINITY }
 }
 
-function checkNumber(name: string, value: unknown, range: Range): void {
+/** @param allowed For messages, where the range's own figures are hard to read. */
+function checkNumber(name: string, value: unknown, range: Range, allowed?: string): void {
   if (value === Number.POSITIVE_INFINITY && range.infinity) return
   if (
     typeof value !== 'number' ||
@@ -201,9 +198,8 @@ function checkNumber(name: string, value: unknown, range: Range): void {
   ) {
     const kind = range.integer ? 'a whole number' : 'a number'
     const or = range.infinity ? ', or Infinity' : ''
-    throw new InvalidConfigError(
-      `policy option ${name} is ${kind} from ${range.min} to ${range.max}${or}, not ${describe(value)}`,
-    )
+    const rule = allowed ?? `${kind} from ${range.min} to ${range.max}${or}`
+    throw new InvalidConfigError(`policy option ${name} is ${rule}, not ${describe(value)}`)
   }
 }
 

@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { FutureKeyError } from '../src/index.ts'
 import { systemClock } from '../src/internal/clock.ts'
 import {
-  bytesOf,
   createFakeClock,
   createPeer,
   createWorld,
   DAY,
   HOUR,
-  intermediateKeyId,
+  IK,
   MINUTE,
+  PLAINTEXT,
   parentOf,
   plantIntermediateKey,
   plantSystemKey,
@@ -19,8 +19,6 @@ import {
   textOf,
 } from './fakes.ts'
 
-const IK = intermediateKeyId('p')
-const PLAINTEXT = bytesOf('4111 1111')
 const NOW_SECONDS = START_MS / 1_000
 
 /** A store with keys of partition p dated `ahead` seconds from now, by a process whose clock is ahead. */

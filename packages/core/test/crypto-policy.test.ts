@@ -234,6 +234,16 @@ describe('the canonical builders', () => {
     expect(thrownBy(() => Reflect.apply(basicExpiringPolicy, undefined, [options]))).toBeInstanceOf(InvalidConfigError)
   })
 
+  it.each([0, -1, 2 ** 53])('tells the range of keyExpirationDays in figures that can be read: %d', (days) => {
+    const error = thrownBy(() => basicExpiringPolicy({ keyExpirationDays: days, revokeCheckMinutes: 5 }))
+    expect(String(error)).toContain(
+      `policy option keyExpirationDays is a number of days from 0.0000116 (1 second) to 104249991, not ${days}`,
+    )
+    for (const keyExpirationDays of [0.0000116, 104_249_991]) {
+      expect(() => basicExpiringPolicy({ keyExpirationDays, revokeCheckMinutes: 5 })).not.toThrow()
+    }
+  })
+
   it('whatever basicExpiringPolicy gives is a policy', () => {
     for (const keyExpirationDays of [1_000 / DAY, 1, SAFE / DAY]) {
       for (const revokeCheckMinutes of [0, 1, SAFE / MINUTE]) {

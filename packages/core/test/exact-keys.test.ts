@@ -16,7 +16,7 @@ import {
   DAY,
   flipped,
   HOUR,
-  intermediateKeyId,
+  IK,
   MINUTE,
   parentOf,
   plantSystemKey,
@@ -24,7 +24,6 @@ import {
   textOf,
 } from './fakes.ts'
 
-const IK = intermediateKeyId('p')
 const NO_KEY = new Uint8Array(60)
 
 /** One record of partition p, and a process that has nothing cached. */

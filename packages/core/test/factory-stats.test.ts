@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { createHeapSecrets } from '../src/backend.ts'
 import { type SecretFactory, SessionFactory } from '../src/index.ts'
-import { bytesOf, createDeferred, createPeer, createWorld, HOUR, intermediateKeyId, settle, until } from './fakes.ts'
+import { createDeferred, createPeer, createWorld, HOUR, intermediateKeyId, PLAINTEXT, settle, until } from './fakes.ts'
 import { minimalOptions } from './harness.ts'
 
-const PLAINTEXT = bytesOf('4111 1111')
 const NOTHING = { size: 0, hits: 0, misses: 0, stale: 0, evictions: 0 }
 
 describe('factory.stats', () => {

@@ -69,4 +69,9 @@ export function nameOf(value: unknown): string {
   return typeof value === 'bigint' ? `${value}n` : String(value)
 }
 
+/** For a value that the test itself was to make: `records[0] ?? raise()`. */
+export function raise(): never {
+  throw new Error('the test made fewer records than it reads')
+}
+
 export const isAllZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)

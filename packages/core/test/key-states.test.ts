@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { type DataRowRecord, type KeyMeta, KeyNotFoundError } from '../src/index.ts'
 import {
-  bytesOf,
   createPeer,
   createWorld,
   HOUR,
-  intermediateKeyId,
+  IK,
   MINUTE,
+  PLAINTEXT,
   parentOf,
   SYSTEM_KEY_ID,
   textOf,
@@ -35,8 +35,6 @@ const CELLS: readonly (readonly [name: string, cell: Cell])[] = STATES.flatMap((
   ),
 )
 
-const IK = intermediateKeyId('p')
-const PLAINTEXT = bytesOf('4111 1111')
 /** Room for one system key: reading under an older one pushes the one of the cell out. */
 const POLICY = { sharedIntermediateKeyCache: true, systemKeyCacheMaxSize: 1, revokeCheckIntervalMs: HOUR }
 

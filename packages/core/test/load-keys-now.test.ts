@@ -7,6 +7,7 @@ import {
   DAY,
   flipped,
   HOUR,
+  IK,
   intermediateKeyId,
   recordEvents,
   SECOND,
@@ -70,7 +71,6 @@ const rowOf = (world: World, keyId: string): EnvelopeKeyRecord => {
   if (row === undefined) throw new Error(`no row ${keyId}`)
   return row
 }
-const IK = intermediateKeyId('p')
 
 const recordings: { stop(): void }[] = []
 afterEach(() => {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { AbortedError, InvalidConfigError, KeyNotFoundError, SessionFactory } from '../src/index.ts'
 import {
-  bytesOf,
   createFakeMetastore,
   createPeer,
   createWorld,
   HOUR,
   intermediateKeyId,
+  PLAINTEXT,
   parentOf,
   SYSTEM_KEY_ID,
   textOf,
@@ -14,7 +14,6 @@ import {
 } from './fakes.ts'
 import { minimalOptions } from './harness.ts'
 
-const PLAINTEXT = bytesOf('4111 1111')
 const RETRY_MS = 60
 
 /** A process whose replica does not show rows of the prefix at the first `misses` reads of each. */

@@ -180,7 +180,7 @@ describe('two processes on one store', () => {
     'every record is readable for ever, and none is written under a key that is expired or was revoked an interval ago: %s',
     async (_, policy) => {
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => run(policy, steps)),
+        fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40, size: 'max' }), (steps) => run(policy, steps)),
         { numRuns: RUNS },
       )
     },
@@ -192,6 +192,7 @@ describe('two processes on one store', () => {
         fc.array(fc.oneof({ weight: 4, arbitrary: step }, { weight: 1, arbitrary: fault }), {
           minLength: 5,
           maxLength: 40,
+          size: 'max',
         }),
         (steps) => run(policy, steps),
       ),

@@ -1,33 +1,24 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { DecryptionError, KeyNotFoundError, MetastoreError, WrongPartitionError } from '../src/index.ts'
 import {
-  bytesOf,
   createFakeMetastore,
   createPeer,
   createWorld,
   DAY,
   flipped,
-  intermediateKeyId,
+  IK,
+  PLAINTEXT,
   parentOf,
   plantIntermediateKey,
   plantSystemKey,
-  type Recording,
-  recordEvents,
   SYSTEM_KEY_ID,
   textOf,
   type World,
 } from './fakes.ts'
+import { encrypt } from './one-partition.ts'
+import { recordEachTest } from './recorded-events.ts'
 
-const IK = intermediateKeyId('p')
-const PLAINTEXT = bytesOf('4111 1111')
-
-let events: Recording
-beforeEach(() => {
-  events = recordEvents()
-})
-afterEach(() => events.stop())
-
-const keyEvents = (name: string) => events.key.filter((event) => event.event === name)
+const events = recordEachTest()
 
 type FactoryOptions = Parameters<typeof createWorld>[2]
 
@@ -37,7 +28,6 @@ function region(world: World, suffix: string | undefined, options: FactoryOption
   return createWorld({}, { clock: world.clock, kms: world.kms, metastore }, options)
 }
 
-const encrypt = (world: World) => world.factory.getSession('p').encrypt(PLAINTEXT)
 const decrypt = (world: World, record: Parameters<ReturnType<World['factory']['getSession']>['decrypt']>[0]) =>
   world.factory.getSession('p').decrypt(record)
 
@@ -74,7 +64,7 @@ describe('the look-up', () => {
       { method: 'load', keyId: `${IK}_east`, created: named.created },
       { method: 'load', keyId: IK, created: named.created },
     ])
-    expect(keyEvents('recovered')).toEqual([{ event: 'recovered', keyId: IK, created: named.created }])
+    expect(events.keysThat('recovered')).toEqual([{ event: 'recovered', keyId: IK, created: named.created }])
   })
 
   it('listed suffixes are tried, in turn', async () => {
@@ -101,7 +91,7 @@ describe('the look-up', () => {
     const record = await encrypt(world)
     const reader = region(world, 'east')
     expect(textOf(await decrypt(reader, record))).toBe('4111 1111')
-    expect(keyEvents('recovered')).toEqual([])
+    expect(events.keysThat('recovered')).toEqual([])
   })
 
   it("another region's records need its suffix: without it WrongPartitionError before any I/O", async () => {
@@ -138,7 +128,7 @@ describe('the look-up', () => {
     plantIntermediateKey(world, there.keyId, there.created, { created: 7, bytes })
     const reader = region(world, 'east', { recoveryRegionSuffixes: ['west'] })
     await expect(decrypt(reader, record)).rejects.toMatchObject({ code: 'ERR_ASHERAH_KEY_NOT_FOUND', ...named })
-    expect(keyEvents('recovered')).toEqual([])
+    expect(events.keysThat('recovered')).toEqual([])
   })
 
   it('candidates that are foreign, damaged or orphaned are passed over, and the next is tried', async () => {
@@ -152,7 +142,7 @@ describe('the look-up', () => {
     rows.put({ ...there, ...at('c'), parentKeyMeta: { keyId: '_SK_other_prod', created: 7 } })
     const reader = region(world, 'east', { recoveryRegionSuffixes: ['a', 'b', 'c', 'd'] })
     expect(textOf(await decrypt(reader, record))).toBe('4111 1111')
-    expect(keyEvents('recovered')).toEqual([{ event: 'recovered', ...at('d') }])
+    expect(events.keysThat('recovered')).toEqual([{ event: 'recovered', ...at('d') }])
     await reader.factory.close()
     expect(reader.crypto.open).toBe(0)
   })
@@ -179,7 +169,7 @@ describe('the look-up', () => {
     const reader = region(world, 'east', { recoveryRegionSuffixes: [] })
     const altered = { key: record.key, data: flipped(record.data) }
     await expect(decrypt(reader, altered)).rejects.toBeInstanceOf(KeyNotFoundError)
-    expect(keyEvents('recovered')).toEqual([])
+    expect(events.keysThat('recovered')).toEqual([])
   })
 
   it('reads of it write nothing', async () => {
@@ -202,7 +192,7 @@ describe('selfHealRecoveredKeys', () => {
     expect(textOf(await decrypt(reader, record))).toBe('4111 1111')
     expect(rows.get(named.keyId, named.created)).toEqual({ ...there, ...named, revoked: true })
     expect(rows.get(there.keyId, there.created)?.encryptedKey).toEqual(there.encryptedKey)
-    expect(keyEvents('healed')).toEqual([{ event: 'healed', ...named }])
+    expect(events.keysThat('healed')).toEqual([{ event: 'healed', ...named }])
     const plain = region(world, 'east')
     expect(textOf(await decrypt(plain, record))).toBe('4111 1111')
   })
@@ -216,7 +206,7 @@ describe('selfHealRecoveredKeys', () => {
     }
     expect(textOf(await decrypt(reader, record))).toBe('4111 1111')
     expect(rows.get(named.keyId, named.created)).toEqual(winner)
-    expect(keyEvents('healed')).toEqual([])
+    expect(events.keysThat('healed')).toEqual([])
   })
 
   it('a copy that fails is a warning, and the plaintext is returned', async () => {

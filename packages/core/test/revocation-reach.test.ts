@@ -1,18 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import type { CryptoPolicyOptions, DataRowRecord, EnvelopeKeyRecord } from '../src/index.ts'
 import {
-  bytesOf,
   createPeer,
   createWorld,
   HOUR,
   intermediateKeyId,
   MINUTE,
+  PLAINTEXT,
   parentOf,
   SYSTEM_KEY_ID,
   settle,
 } from './fakes.ts'
 
-const PLAINTEXT = bytesOf('4111 1111')
 const INTERVAL = HOUR
 const FACTORIES = 8
 const STEP = 5 * MINUTE

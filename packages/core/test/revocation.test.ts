@@ -1,42 +1,25 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { KeyNotFoundError, KmsError, MetastoreError } from '../src/index.ts'
 import {
-  bytesOf,
   createDeferred,
   createPeer,
   createWorld,
   HOUR,
-  intermediateKeyId,
+  IK,
   MINUTE,
+  PLAINTEXT,
   parentOf,
   plantIntermediateKey,
-  plantSystemKey,
-  type Recording,
-  recordEvents,
   SYSTEM_KEY_ID,
   textOf,
   until,
 } from './fakes.ts'
+import { writing } from './one-partition.ts'
+import { recordEachTest } from './recorded-events.ts'
 
-const IK = intermediateKeyId('p')
-const PLAINTEXT = bytesOf('4111 1111')
 const policy = { revokeCheckIntervalMs: HOUR }
 
-let events: Recording
-beforeEach(() => {
-  events = recordEvents()
-})
-afterEach(() => events.stop())
-
-/** A session that has written once, at the beginning of an interval. */
-async function writing(more: Parameters<typeof createWorld>[0] = {}) {
-  const world = createWorld({ ...policy, ...more })
-  const session = world.factory.getSession('p')
-  const record = await session.encrypt(PLAINTEXT)
-  world.metastore.forget()
-  const sk = { keyId: SYSTEM_KEY_ID, created: world.rows.of(SYSTEM_KEY_ID)[0]?.created ?? 0 }
-  return { ...world, world, session, record, ik: parentOf(record), sk }
-}
+const events = recordEachTest()
 
 describe('the write path notices', () => {
   it('D-011 a revoked key at the first check after the interval, in a process that only encrypts', async () => {
@@ -220,251 +203,5 @@ describe('a read that took longer than the interval', () => {
     await world.factory.getSession('p').encrypt(PLAINTEXT)
     expect(world.rows.of(IK)).toHaveLength(1)
     expect(world.metastore.count('loadLatest', '_IK_')).toBe(2)
-  })
-})
-
-describe('what a re-check reads', () => {
-  it('a stale latest key: its latest row and its system key, and no KMS', async () => {
-    const { session, clock, metastore, kms, ik, sk } = await writing()
-    clock.advance(HOUR)
-    expect(parentOf(await session.encrypt(PLAINTEXT))).toEqual(ik)
-    expect(metastore.calls).toMatchObject([
-      { method: 'loadLatest', keyId: IK },
-      { method: 'load', ...sk },
-    ])
-    expect(kms.decrypted).toEqual([])
-    metastore.forget()
-    clock.advance(HOUR - 1)
-    await session.encrypt(PLAINTEXT)
-    expect(metastore.calls).toEqual([])
-  })
-
-  it.each([
-    ['one after the other', false],
-    ['all at once', true],
-  ])('only the system key is stale: its row alone is read, once for 1,000 partitions, %s', async (_, atOnce) => {
-    const world = createWorld({ ...policy, sharedIntermediateKeyCache: true })
-    await world.factory.getSession('first').encrypt(PLAINTEXT)
-    world.clock.advance(HOUR / 2)
-    const sessions = Array.from({ length: 1_000 }, (_, i) => world.factory.getSession(`p${i}`))
-    for (const session of sessions) await session.encrypt(PLAINTEXT)
-    world.clock.advance(HOUR / 2)
-    world.metastore.forget()
-    if (atOnce) await Promise.all(sessions.map((session) => session.encrypt(PLAINTEXT)))
-    else for (const session of sessions) await session.encrypt(PLAINTEXT)
-    expect(world.metastore.calls).toMatchObject([{ method: 'load', keyId: SYSTEM_KEY_ID }])
-    expect(world.kms.decrypted).toEqual([])
-  })
-
-  it('1,000 stale partitions: one read each, and one of the system key', async () => {
-    const world = createWorld({ ...policy, sharedIntermediateKeyCache: true })
-    const sessions = Array.from({ length: 1_000 }, (_, i) => world.factory.getSession(`p${i}`))
-    for (const session of sessions) await session.encrypt(PLAINTEXT)
-    world.clock.advance(HOUR)
-    world.metastore.forget()
-    await Promise.all(sessions.map((session) => session.encrypt(PLAINTEXT)))
-    expect(world.metastore.count('loadLatest', '_IK_')).toBe(1_000)
-    expect(world.metastore.count('load')).toBe(1)
-    expect(world.metastore.count()).toBe(1_001)
-    expect(world.crypto.made).toBe(1_001)
-  })
-
-  it('decrypts never postpone the check of encrypts', async () => {
-    const { session, clock, metastore, rows, ik, record } = await writing()
-    clock.advance(HOUR)
-    // The exact row is read and found valid: that says nothing of what is the latest.
-    await session.decrypt(record)
-    expect(metastore.calls).toMatchObject([{ method: 'load', keyId: IK }])
-    rows.revoke(ik)
-    expect(parentOf(await session.encrypt(PLAINTEXT)).created).toBeGreaterThan(ik.created)
-  })
-
-  it('encrypts from the cache never postpone a check, and nor do decrypts', async () => {
-    const { session, clock, rows, ik, record, metastore } = await writing()
-    rows.revoke(ik)
-    for (let minute = 1; minute < 60; minute += 1) {
-      clock.advance(MINUTE)
-      expect(parentOf(await session.encrypt(PLAINTEXT))).toEqual(ik)
-      await session.decrypt(record)
-    }
-    expect(metastore.calls).toEqual([])
-    clock.advance(MINUTE)
-    expect(parentOf(await session.encrypt(PLAINTEXT))).not.toEqual(ik)
-  })
-
-  it('reading with an old key never makes it the latest', async () => {
-    const { session, rows, clock, ik, record, world } = await writing()
-    rows.revoke(ik)
-    clock.advance(HOUR)
-    const next = parentOf(await session.encrypt(PLAINTEXT))
-    const cold = createPeer(world, policy).factory.getSession('p')
-    for (const reader of [session, cold]) {
-      await reader.decrypt(record)
-      expect(parentOf(await reader.encrypt(PLAINTEXT))).toEqual(next)
-    }
-  })
-
-  it('a system key that was wrapped anew is unwrapped again: one KMS call', async () => {
-    const { session, rows, clock, ik, sk, kms } = await writing()
-    const bytes = await kms.decryptKey(rows.get(sk.keyId, sk.created)?.encryptedKey ?? new Uint8Array(60))
-    rows.edit(sk, { encryptedKey: await kms.encryptKey(bytes) })
-    kms.decrypted.length = 0
-    clock.advance(HOUR)
-    expect(parentOf(await session.encrypt(PLAINTEXT))).toEqual(ik)
-    expect(kms.decrypted).toEqual([{ ...sk, revoked: false }])
-    clock.advance(HOUR)
-    await session.encrypt(PLAINTEXT)
-    expect(kms.decrypted).toHaveLength(1)
-  })
-
-  it('a system key that was wrapped anew is known from then on to the keys under it: no read until the next interval', async () => {
-    const world = createWorld({ ...policy, sharedIntermediateKeyCache: true })
-    await world.factory.getSession('q').encrypt(PLAINTEXT)
-    world.clock.advance(HOUR / 2)
-    const session = world.factory.getSession('p')
-    await session.encrypt(PLAINTEXT)
-    const sk = world.rows.of(SYSTEM_KEY_ID)[0]
-    if (sk === undefined) throw new Error('there is a system key')
-    world.rows.edit(sk, { encryptedKey: await world.kms.encryptKey(await world.kms.decryptKey(sk.encryptedKey)) })
-    world.clock.advance(HOUR / 2)
-    await session.encrypt(PLAINTEXT)
-    world.metastore.forget()
-    world.clock.advance(HOUR / 2 - 1)
-    await session.encrypt(PLAINTEXT)
-    expect(world.metastore.calls).toEqual([])
-  })
-
-  it('backends are given a signal and what their contract names, and nothing else', async () => {
-    const world = createWorld({ rotation: 'queued', expireAfterMs: HOUR })
-    const given = new Set<string>()
-    const { load, loadLatest, store } = world.metastore
-    const note = (options: object = {}) => {
-      for (const name of Object.keys(options)) given.add(name)
-    }
-    Object.assign(world.metastore, {
-      load: (...args: Parameters<typeof load>) => {
-        note(args[2])
-        return load(...args)
-      },
-      loadLatest: (...args: Parameters<typeof loadLatest>) => {
-        note(args[1])
-        return loadLatest(...args)
-      },
-      store: (...args: Parameters<typeof store>) => {
-        note(args[3])
-        return store(...args)
-      },
-    })
-    const session = world.factory.getSession('p')
-    const { signal } = new AbortController()
-    await session.encrypt(PLAINTEXT, { signal })
-    world.clock.advance(2 * HOUR)
-    await session.encrypt(PLAINTEXT, { signal })
-    await world.factory.close()
-    expect(world.rows.of(IK)).toHaveLength(2)
-    expect([...given].sort()).toEqual(['notAfter', 'signal'])
-  })
-})
-
-describe('D-027 the interval', () => {
-  it('D-027 0: each encrypt reads the latest row and its system key, each decrypt its row; the KMS is not asked', async () => {
-    const { session, metastore, kms, record, sk } = await writing({ revokeCheckIntervalMs: 0 })
-    for (let i = 0; i < 3; i += 1) {
-      metastore.forget()
-      await session.encrypt(PLAINTEXT)
-      expect(metastore.calls).toMatchObject([
-        { method: 'loadLatest', keyId: IK },
-        { method: 'load', ...sk },
-      ])
-      metastore.forget()
-      await session.decrypt(record)
-      expect(metastore.calls).toMatchObject([{ method: 'load', keyId: IK }])
-    }
-    expect(kms.decrypted).toEqual([])
-  })
-
-  it('D-027 0: a revocation is noticed by the very next encrypt', async () => {
-    const { session, rows, ik, sk } = await writing({ revokeCheckIntervalMs: 0 })
-    rows.revoke(ik)
-    const next = parentOf(await session.encrypt(PLAINTEXT))
-    expect(next.created).toBeGreaterThan(ik.created)
-    rows.revoke(sk)
-    expect(parentOf(await session.encrypt(PLAINTEXT)).created).toBeGreaterThan(next.created)
-  })
-
-  it('D-027 Infinity: never', async () => {
-    const { session, metastore, clock, rows, ik, record } = await writing({
-      revokeCheckIntervalMs: Number.POSITIVE_INFINITY,
-      expireAfterMs: Number.POSITIVE_INFINITY,
-    })
-    rows.revoke(ik)
-    clock.advance(10_000 * HOUR)
-    expect(parentOf(await session.encrypt(PLAINTEXT))).toEqual(ik)
-    await session.decrypt(record)
-    expect(metastore.calls).toEqual([])
-  })
-
-  it('an interval begins with the start of the read', async () => {
-    const { world, ik } = await writing()
-    const cold = createPeer(world, policy)
-    const session = cold.factory.getSession('p')
-    cold.metastore.after = () => cold.clock.advance(20 * MINUTE)
-    await session.encrypt(PLAINTEXT) // the latest row at 0, its system key at 20 minutes, done at 40
-    cold.metastore.after = undefined
-    cold.metastore.forget()
-    cold.clock.advance(20 * MINUTE - 1)
-    await session.encrypt(PLAINTEXT)
-    expect(cold.metastore.calls).toEqual([])
-    cold.clock.advance(1)
-    expect(parentOf(await session.encrypt(PLAINTEXT))).toEqual(ik)
-    expect(cold.metastore.calls).toMatchObject([{ method: 'loadLatest', keyId: IK }])
-  })
-
-  it('an interval begins with the start of a re-check, too', async () => {
-    const { session, clock, metastore, record } = await writing()
-    clock.advance(HOUR)
-    metastore.after = () => clock.advance(20 * MINUTE)
-    await session.decrypt(record)
-    metastore.after = undefined
-    metastore.forget()
-    clock.advance(40 * MINUTE - 1)
-    await session.decrypt(record)
-    expect(metastore.calls).toEqual([])
-    clock.advance(1)
-    await session.decrypt(record)
-    expect(metastore.calls).toMatchObject([{ method: 'load', keyId: IK }])
-  })
-
-  it('a successful store counts as a read, from its start', async () => {
-    const world = createWorld(policy)
-    const session = world.factory.getSession('p')
-    world.metastore.after = (call) => {
-      if (call.method === 'store' && call.keyId === IK) world.clock.advance(10 * MINUTE)
-    }
-    const first = parentOf(await session.encrypt(PLAINTEXT))
-    world.metastore.forget()
-    world.clock.advance(50 * MINUTE - 1)
-    expect(parentOf(await session.encrypt(PLAINTEXT))).toEqual(first)
-    expect(world.metastore.calls).toEqual([])
-    world.clock.advance(1)
-    await session.encrypt(PLAINTEXT)
-    expect(world.metastore.count('loadLatest', IK)).toBe(1)
-  })
-
-  it('a system key that only creators use is re-checked before it wraps another key', async () => {
-    const { world, rows, sk } = await writing()
-    rows.revoke(sk)
-    world.clock.advance(HOUR)
-    const record = await world.factory.getSession('new').encrypt(PLAINTEXT)
-    const { keyId, created } = parentOf(record)
-    expect(rows.get(keyId, created)?.parentKeyMeta?.created).toBeGreaterThan(sk.created)
-  })
-
-  it('a system key that another process made is adopted before it wraps another key', async () => {
-    const { world, rows, sk } = await writing()
-    await plantSystemKey(world, sk.created + 60)
-    world.clock.advance(HOUR)
-    const { keyId, created } = parentOf(await world.factory.getSession('new').encrypt(PLAINTEXT))
-    expect(rows.get(keyId, created)?.parentKeyMeta?.created).toBe(sk.created + 60)
   })
 })

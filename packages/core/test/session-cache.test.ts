@@ -5,6 +5,7 @@ import {
   createDeferred,
   createPeer,
   createWorld,
+  decliningCache,
   intermediateKeyId,
   MINUTE,
   type Recording,
@@ -213,23 +214,8 @@ describe('with one', () => {
 })
 
 describe('caches of other kinds', () => {
-  /** Admits nothing: each value leaves before `set` returns. */
-  const declining: CacheFactory = {
-    kind: 'declining',
-    create<V>({ onEvict }: CacheOptions<V>): Cache<V> {
-      return {
-        size: 0,
-        get: () => undefined,
-        peek: () => undefined,
-        set: (key, value) => onEvict(key, value, 'evict'),
-        delete: () => false,
-        close: () => {},
-      }
-    },
-  }
-
   it('one that declines to admit a session does not close it under its caller', async () => {
-    const world = createWorld({ ...cached, sessionCache: declining })
+    const world = createWorld({ ...cached, sessionCache: decliningCache() })
     const session = world.factory.getSession('p')
     const record = await session.encrypt(plaintext)
     world.metastore.forget()

@@ -1,25 +1,19 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type CacheFactory, ClosedError, simpleCache } from '../src/index.ts'
+import { describe, expect, it } from 'vitest'
+import { ClosedError, simpleCache } from '../src/index.ts'
 import {
-  bytesOf,
   createDeferred,
   createWorld,
+  decliningCache,
   HOUR,
   intermediateKeyId,
-  type Recording,
-  recordEvents,
+  PLAINTEXT,
   settle,
   textOf,
   type World,
 } from './fakes.ts'
+import { recordEachTest } from './recorded-events.ts'
 
-const PLAINTEXT = bytesOf('4111 1111')
-
-let events: Recording
-beforeEach(() => {
-  events = recordEvents()
-})
-afterEach(() => events.stop())
+const events = recordEachTest()
 
 const loads = (world: World, partition: string) => world.metastore.count('loadLatest', intermediateKeyId(partition))
 
@@ -117,18 +111,7 @@ describe('cacheSessions', () => {
   })
 
   it('a session cache that admits nothing: sessions work, and are closed with their last use', async () => {
-    const declining: CacheFactory = {
-      kind: 'declining',
-      create: ({ onEvict }) => ({
-        size: 0,
-        get: () => undefined,
-        peek: () => undefined,
-        set: (key, value) => onEvict(key, value, 'evict'),
-        delete: () => false,
-        close: () => {},
-      }),
-    }
-    const world = createWorld({ cacheSessions: true, sessionCache: declining })
+    const world = createWorld({ cacheSessions: true, sessionCache: decliningCache() })
     const session = world.factory.getSession('p')
     const record = await session.encrypt(PLAINTEXT)
     expect(textOf(await session.decrypt(record))).toBe('4111 1111')

@@ -2,22 +2,21 @@ import { describe, expect, it } from 'vitest'
 import { AbortedError, MetastoreError } from '../src/index.ts'
 import { createSingleFlight } from '../src/internal/single-flight.ts'
 import {
-  bytesOf,
   createDeferred,
   createPeer,
   createWorld,
   type Deferred,
   HOUR,
+  IK,
   intermediateKeyId,
+  isPending,
+  PLAINTEXT,
   parentOf,
   SYSTEM_KEY_ID,
   settle,
   textOf,
   until,
 } from './fakes.ts'
-
-const IK = intermediateKeyId('p')
-const PLAINTEXT = bytesOf('4111 1111')
 
 /** A value that counts its references, as a key does. */
 interface Counted {
@@ -340,18 +339,12 @@ describe('keys are loaded and made once', () => {
     const record = await warm.encrypt(PLAINTEXT)
     const gate = createDeferred()
     world.metastore.before = (call) => (call.keyId === intermediateKeyId('slow') ? gate.promise : undefined)
-    let done = false
-    const slow = world.factory
-      .getSession('slow')
-      .encrypt(PLAINTEXT)
-      .then(() => {
-        done = true
-      })
+    const slow = world.factory.getSession('slow').encrypt(PLAINTEXT)
     await settle()
     await warm.encrypt(PLAINTEXT)
     await warm.decrypt(record)
     await world.factory.getSession('new').encrypt(PLAINTEXT)
-    expect(done).toBe(false)
+    expect(await isPending(slow)).toBe(true)
     gate.resolve()
     await slow
   })

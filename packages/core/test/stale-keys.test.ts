@@ -1,40 +1,32 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { KeyNotFoundError, MetastoreError } from '../src/index.ts'
 import {
-  bytesOf,
   createDeferred,
   createPeer,
-  createWorld,
+  type createWorld,
   DAY,
   HOUR,
-  intermediateKeyId,
+  IK,
+  isPending,
   MINUTE,
+  PLAINTEXT,
   parentOf,
-  type Recording,
-  recordEvents,
   SECOND,
   SYSTEM_KEY_ID,
   settle,
   textOf,
 } from './fakes.ts'
+import { writing as writingOnce } from './one-partition.ts'
+import { recordEachTest } from './recorded-events.ts'
 
-const IK = intermediateKeyId('p')
-const PLAINTEXT = bytesOf('4111 1111')
-
-let events: Recording
-beforeEach(() => {
-  events = recordEvents()
-})
-afterEach(() => events.stop())
+const events = recordEachTest()
 
 const warnings = (code: string) => events.warning.filter((event) => event.code === code).length
 
+/** A session that has written once, over a store that can be taken down. */
 async function writing(policy: Parameters<typeof createWorld>[0]) {
-  const world = createWorld({ revokeCheckIntervalMs: HOUR, ...policy })
-  const session = world.factory.getSession('p')
-  const record = await session.encrypt(PLAINTEXT)
-  world.metastore.forget()
-  const sk = { keyId: SYSTEM_KEY_ID, created: world.rows.of(SYSTEM_KEY_ID)[0]?.created ?? 0 }
+  const parts = await writingOnce(policy)
+  const { world } = parts
   const down = () => {
     world.metastore.before = () => {
       throw new Error('down')
@@ -43,7 +35,7 @@ async function writing(policy: Parameters<typeof createWorld>[0]) {
   const up = () => {
     world.metastore.before = undefined
   }
-  return { ...world, world, session, record, ik: parentOf(record), sk, down, up }
+  return { ...parts, down, up }
 }
 
 describe('by default', () => {
@@ -52,13 +44,8 @@ describe('by default', () => {
     clock.advance(HOUR)
     const gate = createDeferred()
     metastore.before = () => gate.promise
-    let done = false
-    const encrypting = session.encrypt(PLAINTEXT).then((record) => {
-      done = true
-      return record
-    })
-    await settle()
-    expect(done).toBe(false)
+    const encrypting = session.encrypt(PLAINTEXT)
+    expect(await isPending(encrypting)).toBe(true)
     gate.resolve()
     expect(parentOf(await encrypting)).toEqual(ik)
   })
@@ -126,13 +113,8 @@ describe('staleWhileRevalidate', () => {
     metastore.before = () => gate.promise
     expect(parentOf(await session.encrypt(PLAINTEXT))).toEqual(ik)
     clock.advance(1)
-    let done = false
-    const encrypting = session.encrypt(PLAINTEXT).then((record) => {
-      done = true
-      return record
-    })
-    await settle()
-    expect(done).toBe(false)
+    const encrypting = session.encrypt(PLAINTEXT)
+    expect(await isPending(encrypting)).toBe(true)
     gate.resolve()
     expect(parentOf(await encrypting).created).toBeGreaterThan(ik.created)
   })
@@ -174,12 +156,8 @@ describe('staleWhileRevalidate', () => {
     const gate = createDeferred()
     metastore.before = () => gate.promise
     await session.encrypt(PLAINTEXT)
-    let closed = false
-    const closing = world.factory.close().then(() => {
-      closed = true
-    })
-    await settle()
-    expect(closed).toBe(false)
+    const closing = world.factory.close()
+    expect(await isPending(closing)).toBe(true)
     gate.resolve()
     await closing
     expect(world.crypto.open).toBe(0)

@@ -7,10 +7,9 @@ import {
   KmsError,
   MetastoreError,
 } from '../src/index.ts'
-import { bytesOf, createDeferred, createPeer, createWorld, intermediateKeyId, parentOf, settle } from './fakes.ts'
+import { createDeferred, createPeer, createWorld, intermediateKeyId, PLAINTEXT, parentOf, settle } from './fakes.ts'
 import { promiseOf, rejectionOf } from './harness.ts'
 
-const PLAINTEXT = bytesOf('4111 1111')
 const SHARED = { sharedIntermediateKeyCache: true }
 const idsOf = (count: number): string[] => Array.from({ length: count }, (_, i) => `p${i}`)
 

@@ -1,4 +1,11 @@
-import { DeadlineError, InvalidConfigError, KmsError, offHeapCopy, withDeadline } from '@asherah/core/backend'
+import {
+  DeadlineError,
+  InvalidConfigError,
+  KmsError,
+  offHeapCopy,
+  withDeadline,
+  withoutAccounts,
+} from '@asherah/core/backend'
 import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms'
 import { parseKeyArn } from './arn.ts'
 import { type Breaker, createBreaker } from './breaker.ts'
@@ -63,7 +70,9 @@ export async function createRegionalKey(configured: ConfiguredKey, settings: Set
         if (outcome === 'transient') breaker.failed()
         publish(outcome, nameOf(cause))
       }
-      throw new KmsError(`${region}: ${operation} failed (${reasonOf(cause)})`, { cause: withoutAnswer(cause) })
+      throw new KmsError(`${region}: ${operation} failed (${reasonOf(cause)})`, {
+        cause: withoutAccounts(withoutAnswer(cause)),
+      })
     }
   }
 

@@ -1,10 +1,11 @@
-import { InvalidConfigError, offHeapBytes, offHeapCopy } from '@asherah/core/backend'
-
-/** Bytes of a master key. */
-const MASTER_KEY_BYTES = 32
-/** What every Asherah implementation uses in its tests: it stands in public repositories. */
-const PUBLIC_TEST_KEY = 'thisIsAStaticMasterKeyForTesting'
-const HEX_KEY = /^[0-9a-fA-F]{64}$/
+import {
+  decodeHexKey,
+  InvalidConfigError,
+  isHexKey,
+  MASTER_KEY_BYTES,
+  offHeapCopy,
+  weaknessOf,
+} from '@asherah/core/backend'
 
 /** The value of one version of a secret, as Secrets Manager gives it. */
 export interface SecretValue {
@@ -31,7 +32,7 @@ export function masterKeyFrom({ SecretString, SecretBinary }: SecretValue): Uint
     const length = SecretBinary === undefined ? 'no value' : `a SecretBinary of ${SecretBinary.byteLength} bytes`
     throw new InvalidConfigError(`the secret has ${length}: it must be ${MASTER_KEY_BYTES} bytes`)
   }
-  if (isWeak(key)) {
+  if (weaknessOf(key) !== undefined) {
     key.fill(0)
     throw new InvalidConfigError('the secret is the public test key of Asherah, or one byte repeated')
   }
@@ -40,16 +41,9 @@ export function masterKeyFrom({ SecretString, SecretBinary }: SecretValue): Uint
 
 /** Strictly 64 digits: no prefix, sign or white space inside (D-080). */
 function fromHex(digits: string): Uint8Array {
-  if (!HEX_KEY.test(digits)) {
+  if (!isHexKey(digits)) {
     const hint = /^0x/i.test(digits) ? ' (leave out the 0x)' : /\s/.test(digits) ? ' (leave out the white space)' : ''
     throw new InvalidConfigError(`the SecretString must be exactly 64 hex digits${hint}`)
   }
-  const key = offHeapBytes(MASTER_KEY_BYTES)
-  for (let i = 0; i < MASTER_KEY_BYTES; i++) key[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16)
-  return key
-}
-
-function isWeak(key: Uint8Array): boolean {
-  const testKey = new TextEncoder().encode(PUBLIC_TEST_KEY)
-  return key.every((byte) => byte === key[0]) || key.every((byte, i) => byte === testKey[i])
+  return decodeHexKey(digits)
 }

@@ -4,9 +4,11 @@ import {
   DeadlineError,
   InvalidConfigError,
   KmsError,
+  redactAccounts,
   type Secret,
   type SecretFactory,
   withDeadline,
+  withoutAccounts,
 } from '@asherah/core/backend'
 import { GetSecretValueCommand, ListSecretVersionIdsCommand } from '@aws-sdk/client-secrets-manager'
 import type { SecretsManagerClientLike } from './client.ts'
@@ -63,7 +65,7 @@ export function createVersions(
       closing.signal.throwIfAborted()
       const why = cause instanceof DeadlineError ? cause.message : await reasonOf(cause)
       const message = `the master key cannot be read from Secrets Manager (${why})`
-      throw new KmsError(message, { cause: withoutAnswer(cause) })
+      throw new KmsError(message, { cause: withoutAccounts(withoutAnswer(cause)) })
     }
   }
 
@@ -72,7 +74,7 @@ export function createVersions(
     if (cause.name === 'ResourceNotFoundException') {
       const region = settings.region ?? (await client.config?.region().catch(() => undefined))
       const where = region === undefined ? '' : ` in ${region}`
-      return `ResourceNotFoundException: no such secret or version, ${JSON.stringify(secretId)}${where}`
+      return `ResourceNotFoundException: no such secret or version, ${JSON.stringify(redactAccounts(secretId))}${where}`
     }
     const code: unknown = Reflect.get(cause, 'code')
     return typeof code === 'string' && /^(Aggregate)?Error$/.test(cause.name) ? code : cause.name

@@ -9,6 +9,7 @@ import {
 } from '@asherah/core/backend'
 import { createSecretsManagerKms, type SecretsManagerKmsOptions } from '@asherah/kms-secrets-manager'
 import { kmsConformance } from '@asherah/testing'
+import { SEEDED_ACCOUNT, SEEDED_MASTER_KEY_HEX } from '@asherah/testing/tools'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createFakeSecret, type FakeSecret, type Value } from './fake-secret.ts'
 
@@ -16,7 +17,7 @@ const systemKey = new Uint8Array(32).map((_, i) => i)
 const code = 'ERR_ASHERAH_KMS'
 const ARN = 'arn:aws:secretsmanager:us-west-2:111122223333:secret:asherah-AbCdEf'
 const newValue = (): Value => ({ SecretBinary: randomBytes(32) })
-const HEX = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eFF'
+const HEX = `${SEEDED_MASTER_KEY_HEX.slice(0, -2)}FF`
 
 let fake: FakeSecret
 beforeEach(() => {
@@ -345,7 +346,7 @@ describe('a message says what to look at', () => {
     const ways: readonly [SecretsManagerKmsOptions, string][] = [
       [{ secretId: 'name', client: { ...fake.client, config: { region: async () => 'eu-west-1' } } }, ' in eu-west-1)'],
       [{ secretId: 'name', client: fake.client }, '"name")'],
-      [{ secretId: ARN, client: fake.client }, `"${ARN}" in us-west-2)`],
+      [{ secretId: ARN, client: fake.client }, `"${ARN.replace(SEEDED_ACCOUNT, '[redacted]')}" in us-west-2)`],
     ]
     for (const [options, end] of ways) {
       const error: unknown = await createSecretsManagerKms(options)

@@ -1,5 +1,10 @@
-import { channels, checkKnownOptions, InvalidConfigError, type SecretFactory } from '@asherah/core/backend'
-import { publicTestKey } from './master-key.ts'
+import {
+  channels,
+  checkKnownOptions,
+  InvalidConfigError,
+  publicTestKey,
+  type SecretFactory,
+} from '@asherah/core/backend'
 import { checkSecrets } from './options.ts'
 import { type StaticKms, staticKms } from './static-kms.ts'
 

@@ -1,7 +1,13 @@
 import { randomFillSync } from 'node:crypto'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { type Call, checkKnownOptions, InvalidConfigError, offHeapBytes, offHeapCopy } from '@asherah/core/backend'
-import { MASTER_KEY_BYTES } from './master-key.ts'
+import {
+  type Call,
+  checkKnownOptions,
+  InvalidConfigError,
+  MASTER_KEY_BYTES,
+  offHeapBytes,
+  offHeapCopy,
+} from '@asherah/core/backend'
 
 /** Options of {@link readMasterKeyFile}. */
 export interface MasterKeyFileOptions extends Call {

@@ -1,18 +1,13 @@
 import { Buffer } from 'node:buffer'
-import { InvalidConfigError, offHeapBytes, offHeapCopy } from '@asherah/core/backend'
-
-/** Bytes of a master key. */
-export const MASTER_KEY_BYTES = 32
-
-/** What every Asherah implementation uses in its tests: it stands in public repositories. */
-const PUBLIC_TEST_KEY = 'thisIsAStaticMasterKeyForTesting'
-
-const HEX_KEY = /^[0-9a-fA-F]{64}$/
-
-/** The public test key, in memory of its own. */
-export function publicTestKey(): Uint8Array {
-  return utf8(PUBLIC_TEST_KEY)
-}
+import {
+  decodeHexKey,
+  InvalidConfigError,
+  isHexKey,
+  MASTER_KEY_BYTES,
+  offHeapBytes,
+  offHeapCopy,
+  weaknessOf,
+} from '@asherah/core/backend'
 
 /** Copies a `masterKey` option. @throws InvalidConfigError */
 export function masterKeyFrom(masterKey: unknown): Uint8Array {
@@ -22,7 +17,7 @@ export function masterKeyFrom(masterKey: unknown): Uint8Array {
   }
   if (typeof masterKey !== 'string')
     throw new InvalidConfigError('masterKey must be 32 bytes, or text of 32 UTF-8 bytes')
-  if (HEX_KEY.test(masterKey)) {
+  if (isHexKey(masterKey)) {
     throw new InvalidConfigError('masterKey is 64 hex digits, which is not 32 bytes of text: give it as masterKeyHex')
   }
   if (/\p{Surrogate}/u.test(masterKey)) throw new InvalidConfigError('masterKey is not well-formed text')
@@ -36,24 +31,23 @@ export function masterKeyFrom(masterKey: unknown): Uint8Array {
 
 /** Decodes a `masterKeyHex` option: strictly 64 digits, no prefix, sign or white space (D-080). @throws InvalidConfigError */
 export function masterKeyFromHex(masterKeyHex: unknown): Uint8Array {
-  if (typeof masterKeyHex !== 'string' || !HEX_KEY.test(masterKeyHex)) {
+  if (!isHexKey(masterKeyHex)) {
     throw new InvalidConfigError(
       'masterKeyHex must be exactly 64 hex digits (0-9, a-f, A-F), without prefix or white space',
     )
   }
-  const bytes = offHeapBytes(MASTER_KEY_BYTES)
-  for (let i = 0; i < MASTER_KEY_BYTES; i++) bytes[i] = Number.parseInt(masterKeyHex.slice(2 * i, 2 * i + 2), 16)
-  return bytes
+  return decodeHexKey(masterKeyHex)
 }
 
 /** Refuses keys that protect nothing. @throws InvalidConfigError */
 export function refuseWeakKey(key: Uint8Array): void {
-  if (equal(key, publicTestKey())) {
+  const weakness = weaknessOf(key)
+  if (weakness === 'public test key') {
     throw new InvalidConfigError(
       'the master key is the public test key of every Asherah implementation; tests can use createInsecureTestKms()',
     )
   }
-  if (key.every((byte) => byte === key[0])) throw new InvalidConfigError('the master key is one byte repeated')
+  if (weakness !== undefined) throw new InvalidConfigError(`the master key is ${weakness}`)
 }
 
 function wrongLength(length: number): InvalidConfigError {
@@ -67,8 +61,4 @@ function utf8(text: string): Uint8Array {
   const bytes = offHeapBytes(Buffer.byteLength(text, 'utf8'))
   new TextEncoder().encodeInto(text, bytes)
   return bytes
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.byteLength === b.byteLength && a.every((byte, i) => byte === b[i])
 }

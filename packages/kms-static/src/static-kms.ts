@@ -7,11 +7,12 @@ import {
   InvalidInputError,
   type KeyManagementService,
   KmsError,
+  MASTER_KEY_BYTES,
   openAes256Gcm,
   type SecretFactory,
   sealAes256Gcm,
 } from '@asherah/core/backend'
-import { MASTER_KEY_BYTES, refuseWeakKey } from './master-key.ts'
+import { refuseWeakKey } from './master-key.ts'
 import { checkOptions, type StaticKmsOptions } from './options.ts'
 
 /** Ciphertext (32), tag (16) and nonce (12). */

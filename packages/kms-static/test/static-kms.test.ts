@@ -1,9 +1,10 @@
 import { Buffer } from 'node:buffer'
 import { createHeapSecrets, openAes256Gcm, type SecretFactory } from '@asherah/core/backend'
 import { createStaticKms, type StaticKmsOptions } from '@asherah/kms-static'
+import { SEEDED_MASTER_KEY } from '@asherah/testing/tools'
 import { expect, test } from 'vitest'
 
-const TEXT = 'a master key of 32 bytes, really'
+const TEXT = SEEDED_MASTER_KEY
 const HEX = Buffer.from(TEXT).toString('hex')
 const KEY = new Uint8Array(32).map((_, i) => i * 7)
 

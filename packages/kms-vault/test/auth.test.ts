@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { channels } from '@asherah/core/backend'
 import { createVaultKms, type VaultAuth, type VaultKmsOptions } from '@asherah/kms-vault'
-import { createTestCertificate, type FakeVault, startFakeVault } from '@asherah/testing/services'
+import { createTestCertificate, type FakeVault, SEEDED_SECRET, startFakeVault } from '@asherah/testing/services'
 import { Agent } from 'undici'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
@@ -26,10 +26,10 @@ const paths = () => vault.requests.map(({ path }) => path.replace('/v1/', ''))
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 describe('AppRole', () => {
-  const auth: VaultAuth = { method: 'approle', roleId: 'role', secretId: 'secret' }
+  const auth: VaultAuth = { method: 'approle', roleId: 'role', secretId: SEEDED_SECRET }
   const enable = (token: Parameters<FakeVault['createToken']>[0] = {}) =>
     vault.enableLogin('approle', {
-      accepts: (body) => body.role_id === 'role' && body.secret_id === 'secret',
+      accepts: (body) => body.role_id === 'role' && body.secret_id === SEEDED_SECRET,
       token,
     })
 
@@ -39,7 +39,7 @@ describe('AppRole', () => {
     const wrapped = await Promise.all(Array.from({ length: 20 }, () => kms.encryptKey(systemKey)))
     await Promise.all(wrapped.map((key) => kms.decryptKey(key)))
     expect(paths().filter((path) => path === 'auth/approle/login')).toHaveLength(1)
-    expect(vault.requests[0]).toMatchObject({ body: { role_id: 'role', secret_id: 'secret' }, token: undefined })
+    expect(vault.requests[0]).toMatchObject({ body: { role_id: 'role', secret_id: SEEDED_SECRET }, token: undefined })
   })
 
   test('D-077 a token of 2 s is renewed before it expires, without a new login', async () => {

@@ -1,4 +1,4 @@
-import { DeadlineError, MetastoreError } from '@asherah/core/backend'
+import { DeadlineError, MetastoreError, redactAccounts, withoutAccounts } from '@asherah/core/backend'
 import { ResourceNotFoundException, TransactionConflictException } from '@aws-sdk/client-dynamodb'
 import { isServerError, isThrottlingError, isTransientError } from '@smithy/core/retry'
 
@@ -38,7 +38,7 @@ export function toMetastoreError(
   const tries = Math.max(attempts, sdkAttempts(error))
   const often = tries > 1 ? `, after ${tries} tries` : ''
   return new MetastoreError(`DynamoDB ${what}, table ${tableName}${often}: ${reasonOf(error, region)}`, {
-    cause: error,
+    cause: withoutAccounts(error),
   })
 }
 
@@ -51,5 +51,6 @@ function reasonOf(error: unknown, region: string | undefined): string {
   const code: unknown = Reflect.get(error, 'code')
   // What follows the first line of a refused signature is the text that was signed, a session token in it.
   const [text = ''] = (error.message === '' && typeof code === 'string' ? code : error.message).split('\n', 1)
-  return error instanceof DeadlineError || error.name === 'Error' ? text : `${error.name}: ${text}`
+  const shown = redactAccounts(text)
+  return error instanceof DeadlineError || error.name === 'Error' ? shown : `${error.name}: ${shown}`
 }

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
 import { AsherahError, type EnvelopeKeyRecord, MetastoreError } from '@asherah/core/backend'
 import { type HttpFault, type HttpFaultProxy, startDynalite, startHttpFaultProxy } from '@asherah/testing/services'
+import { SEEDED_ACCOUNT } from '@asherah/testing/tools'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createDynamoDbMetastore, type DynamoDbMetastoreOptions } from '../src/index.ts'
@@ -177,6 +179,16 @@ describe('D-049 D-051 only the exception of a failed condition is a duplicate', 
     expect(error.code).toBe('ERR_ASHERAH_METASTORE')
     expect(error.cause).toMatchObject({ name })
   })
+})
+
+test('D-117 a refusal that names accounts keeps its name, and loses them', async () => {
+  await using metastore = proxied()
+  const message = `User: arn:aws:iam::${SEEDED_ACCOUNT}:user/x may not use arn:aws:dynamodb:us-west-2:${SEEDED_ACCOUNT}:table/Keys`
+  proxy.setFault({ kind: 'awsError', type: 'AccessDeniedException', message })
+  const error = await failureOf(metastore.load('_SK_x', 1))
+  expect(error.message).toContain('AccessDeniedException: User: arn:aws:iam::[redacted]:user/x may not use')
+  expect(error.cause).toMatchObject({ name: 'AccessDeniedException', $metadata: { httpStatusCode: 400 } })
+  expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(SEEDED_ACCOUNT)
 })
 
 describe('D-075 what another try cannot cure is not tried again', () => {

@@ -1,3 +1,4 @@
+import { InvalidInputError, MetastoreError } from '@asherah/core/backend'
 import { codeOf, type ErrorKind, isNetworkError } from '@asherah/sql-shared'
 
 /** A unique index (2601) or a constraint (2627) refuses the row. */
@@ -10,10 +11,17 @@ const NO_TABLE = 208
  * memory for a moment. From Microsoft's lists of transient faults.
  */
 const TRANSIENT: ReadonlySet<number> = new Set([
-  64, 233, 615, 701, 921, 926, 976, 983, 1204, 1205, 1222, 3960, 4060, 4221, 6005, 8645, 8651, 10053, 10054, 10060,
-  10928, 10929, 14355, 17197, 18401, 20041, 40143, 40197, 40501, 40540, 40613, 41301, 41302, 41305, 41325, 41839, 42108,
-  42109, 49918, 49919, 49920,
+  64, 233, 615, 701, 921, 926, 1204, 1205, 1222, 3960, 4060, 4221, 6005, 8645, 8651, 10053, 10054, 10060, 10928, 10929,
+  14355, 17197, 18401, 20041, 40143, 40197, 40501, 40540, 40613, 41301, 41302, 41305, 41325, 41839, 42108, 42109, 49918,
+  49919, 49920,
 ])
+
+/**
+ * The database is read-only (3906), as an availability group's former primary is after a failover; it takes connections of
+ * read intent alone (978), no queries (976), or none until it has its role (983). Another connection, by the listener,
+ * comes to the primary.
+ */
+const WRONG_REPLICA: ReadonlySet<number> = new Set([976, 978, 983, 3906])
 
 /** What tedious and mssql say of connections that failed. */
 const CONNECTION_CODES: ReadonlySet<unknown> = new Set(['ECLOSE', 'ECONNCLOSED', 'ESOCKET', 'ETIMEOUT'])
@@ -32,7 +40,7 @@ export function kindOf(error: unknown): ErrorKind {
   if (number !== undefined) {
     if (DUPLICATE.has(number)) return 'duplicate'
     if (number === NO_TABLE) return 'noTable'
-    return TRANSIENT.has(number) ? 'transient' : 'permanent'
+    return TRANSIENT.has(number) || WRONG_REPLICA.has(number) ? 'transient' : 'permanent'
   }
   if (!CONNECTION_CODES.has(codeOf(error))) return 'permanent'
   // A certificate that does not verify, and a name that is not there, come as socket errors too.
@@ -40,8 +48,10 @@ export function kindOf(error: unknown): ErrorKind {
   return cause === undefined || codeOf(cause) === undefined || isNetworkError(cause) ? 'transient' : 'permanent'
 }
 
-/** True when the server answered with an error, and the connection goes on. */
+/** True when the connection goes on: the server answered with an error of the statement, or we did not send one. */
 export function survives(error: unknown): boolean {
-  if (numberOf(error) === undefined || !(error instanceof Error)) return false
+  if (error instanceof InvalidInputError || error instanceof MetastoreError) return true
+  const number = numberOf(error)
+  if (number === undefined || WRONG_REPLICA.has(number) || !(error instanceof Error)) return false
   return !('class' in error && typeof error.class === 'number' && error.class >= FATAL_CLASS)
 }

@@ -2,7 +2,7 @@ import { createMssqlMetastore } from '@asherah/metastore-mssql'
 import { expect, test } from 'vitest'
 import { CREATED, freshRow } from './records.ts'
 import { createTableText } from './server.ts'
-import { connect, startStandIn } from './stand-in.ts'
+import { connect, LOGIN, startStandIn } from './stand-in.ts'
 
 const server = await startStandIn({ databases: { Keys: {}, Exact: { collation: 'Latin1_General_100_CS_AS' } } })
 
@@ -43,7 +43,7 @@ test('a table of a C# deployment is used as it is: its rows, its column names, i
 
 test('names are found whatever their case where the database is case-sensitive, and an ambiguous name is refused', async () => {
   server.run('Exact', createTableText('Encryption_Key', { names: ['ID', 'CREATED', 'KEY_RECORD'] }))
-  const config = { host: '127.0.0.1', port: server.port, database: 'Exact', user: 'me', password: 'p@:/?#%;\'"w' }
+  const config = { host: '127.0.0.1', port: server.port, database: 'Exact', user: 'me', password: LOGIN.password }
   const row = freshRow()
   const metastore = connect(server, { config })
   expect(await metastore.store(row.keyId, row.created, row)).toBe(true)

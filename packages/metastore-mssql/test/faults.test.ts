@@ -5,6 +5,7 @@ import type { StatementFault } from '@asherah/testing/services'
 import mssql from 'mssql'
 import { afterEach, expect, test } from 'vitest'
 import { freshRow } from './records.ts'
+import { createTableText } from './server.ts'
 import { connect, LOGIN, startStandIn } from './stand-in.ts'
 
 const server = await startStandIn()
@@ -37,7 +38,6 @@ for (const [number, why, severity] of [
 
 for (const [number, why] of [
   [229, 'The INSERT permission was denied'],
-  [3906, 'the database is read-only'],
   [1105, 'the disk is full'],
   [2628, 'String or binary data would be truncated'],
   [547, 'conflicted with a CHECK constraint'],
@@ -54,6 +54,42 @@ for (const [number, why] of [
     expect(count(row.keyId)).toBe(0n)
   })
 }
+
+for (const [number, why] of [
+  [3906, 'a database that has become read-only'],
+  [978, 'a replica for read intent'],
+  [976, 'a replica that takes no queries'],
+  [983, 'a replica without its role'],
+] as const) {
+  test(`${why} (${number}) is passing, and its connection is not used again`, async () => {
+    const own = await startStandIn()
+    const afterFailover = connect(own)
+    const row = freshRow()
+    await afterFailover.loadLatest(row.keyId)
+    own.faults.onStatement({ match: INSERT, what: failWith(number, why) })
+    expect(await afterFailover.store(row.keyId, row.created, row)).toBe(true)
+    expect(own.logins).toHaveLength(2)
+    await expect.poll(() => own.connections).toBe(1)
+  })
+}
+
+test('a deadlock, a denied permission and a key id that the table cannot hold do not cost the connection', async () => {
+  const own = await startStandIn()
+  own.run('Keys', createTableText('narrow', { idType: 'VARCHAR(512)' }))
+  const hasty = connect(own, { tableName: 'narrow', retryTimeoutMs: 0 })
+  const row = freshRow()
+  for (const [number, severity] of [
+    [1205, 13],
+    [229, 14],
+  ] as const) {
+    own.faults.onStatement({ match: INSERT, what: failWith(number, 'refused', severity) })
+    await expect(hasty.store(row.keyId, row.created, row)).rejects.toMatchObject({ cause: { number } })
+  }
+  const wide = freshRow(row.created, `${row.keyId}_é`)
+  await expect(hasty.store(wide.keyId, wide.created, wide)).rejects.toMatchObject({ code: 'ERR_ASHERAH_INVALID_INPUT' })
+  expect(await hasty.store(row.keyId, row.created, row)).toBe(true)
+  expect(own.logins).toHaveLength(1)
+})
 
 test('2601 of a unique index is a duplicate where the row is there, and an error where it is not (D-049)', async () => {
   const row = freshRow()

@@ -45,11 +45,23 @@ test('a login that may not insert loads, and its store is an error (229), not a 
   await expect(reader.markRevoked(row.keyId, row.created)).rejects.toMatchObject({ cause: { number: 229 } })
 })
 
-test('a read-only database is an error at store (3906)', async () => {
+test('a database that stays read-only is an error at store (3906) after retryTimeoutMs, and reads go on', async () => {
   const replica = await startStandIn()
   replica.setReadOnly('Keys', true)
   const row = freshRow()
-  await expect(connect(replica).store(row.keyId, row.created, row)).rejects.toMatchObject({ cause: { number: 3906 } })
+  const metastore = connect(replica, { retryTimeoutMs: 50 })
+  await expect(metastore.store(row.keyId, row.created, row)).rejects.toMatchObject({ cause: { number: 3906 } })
+  expect(await metastore.load(row.keyId, row.created)).toBeNull()
+})
+
+test('a database that is read-only for a moment, as in a failover, has the row once', async () => {
+  const server = await startStandIn()
+  server.setReadOnly('Keys', true)
+  const row = freshRow()
+  const store = connect(server).store(row.keyId, row.created, row)
+  await expect.poll(() => server.logins.length).toBeGreaterThan(1)
+  server.setReadOnly('Keys', false)
+  expect(await store).toBe(true)
 })
 
 test('passing faults at login are tried again: 40613, a dropped connection', async () => {

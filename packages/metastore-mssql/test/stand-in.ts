@@ -1,10 +1,16 @@
 import { createMssqlMetastore, type MssqlMetastore, type MssqlMetastoreOptions } from '@asherah/metastore-mssql'
-import { createTdsServer, type TdsLogin, type TdsServer, type TdsServerOptions } from '@asherah/testing/services'
+import {
+  createTdsServer,
+  SEEDED_SECRET,
+  type TdsLogin,
+  type TdsServer,
+  type TdsServerOptions,
+} from '@asherah/testing/services'
 import { afterAll } from 'vitest'
 import { createTableText } from './server.ts'
 
 /** Who may log in, unless a test says others. */
-export const LOGIN: TdsLogin & { readonly password: string } = { name: 'me', password: 'p@:/?#%;\'"w' }
+export const LOGIN: TdsLogin & { readonly password: string } = { name: 'me', password: `p@:/?#%;'"w${SEEDED_SECRET}` }
 
 /** A stand-in with the table of `schema.sql`, which ends after the tests. */
 export async function startStandIn(options: Partial<TdsServerOptions> = {}): Promise<TdsServer> {

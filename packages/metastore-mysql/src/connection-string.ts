@@ -7,6 +7,7 @@ import {
   type TlsOptions,
   tlsFiles,
 } from '@asherah/sql-shared'
+import { parseGoDuration } from './go-duration.ts'
 
 const TLS_NAMES = ['ssl-mode', 'ssl-ca', 'ssl-cert', 'ssl-key', 'tls'] as const
 
@@ -24,13 +25,10 @@ const GO_ONLY = [
   'maxAllowedPacket',
   'multiStatements',
   'parseTime',
-  'readTimeout',
   'rejectReadOnly',
   'time_zone',
-  'timeout',
-  'writeTimeout',
 ] as const
-const KNOWN: readonly string[] = [...TLS_NAMES, ...GO_ONLY]
+const KNOWN: readonly string[] = [...TLS_NAMES, 'timeout', 'readTimeout', 'writeTimeout', ...GO_ONLY]
 
 /** `user:password@net(address)/database?parameters`: nothing in it is escaped, but for the parameters. */
 const GO_DSN = /^(?:([^:@/]*)(?::(.*))?@)?(?:(tcp|unix)(?:\(([^)]*)\))?)?\/([^/?]*)(?:\?(.*))?$/s
@@ -44,7 +42,7 @@ export function parseConnectionString(text: string): ParsedConnectionString {
   const dsn = text.replace(/^mysql:\/\/(?=.*(?:tcp|unix)\()/s, '')
   const { connection, parameters } = /^\w+:\/\//.test(dsn) ? partsOfUrl(dsn) : partsOfDsn(dsn)
   checkKnownParameters(parameters.keys(), KNOWN)
-  return { connection, tls: tlsOf(parameters) }
+  return { connection, tls: tlsOf(parameters), limits: limitsOf(parameters) }
 }
 
 interface Parts {
@@ -80,6 +78,19 @@ function partsOfDsn(text: string): Parts {
 
 function given(parts: Readonly<Record<string, string | number | undefined>>): Partial<ServerConnection> {
   return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined && value !== ''))
+}
+
+/** The Go driver's time-outs. It has one for each read and write of the socket; here one is for the whole answer. */
+function limitsOf(values: ReadonlyMap<string, string>): NonNullable<ParsedConnectionString['limits']> {
+  const [connect, read, write] = ['timeout', 'readTimeout', 'writeTimeout'].map((name) => {
+    const text = values.get(name)
+    return text === undefined ? undefined : parseGoDuration(name, text)
+  })
+  const answer = Math.max(read ?? 0, write ?? 0)
+  return {
+    ...(connect === undefined ? {} : { connectTimeoutMs: connect }),
+    ...(answer === 0 ? {} : { queryTimeoutMs: answer }),
+  }
 }
 
 /** Weaker modes than VERIFY_IDENTITY give it too: encryption without a verified server keeps nobody out (D-066). */

@@ -90,3 +90,52 @@ test.each([
 ])('the connection string %s is refused, without its password', (text) => {
   expect(refusal({ connectionString: text }).message).not.toContain('s3cret')
 })
+
+/** What the string says, and an option that says another. */
+function limits(parameters: string, options: object = {}): readonly [connectTimeoutMs: number, queryTimeoutMs: number] {
+  const { connections, queryTimeoutMs } = checkOptions({
+    connectionString: `u:s3cret@tcp(localhost:3306)/d?parseTime=true&${parameters}`,
+    ...options,
+  })
+  return 'own' in connections ? [connections.own.limits.connectTimeoutMs, queryTimeoutMs] : expect.fail('a pool')
+}
+
+test.each([
+  ['', 10_000, 10_000],
+  ['timeout=30s', 30_000, 10_000],
+  ['readTimeout=500ms', 10_000, 500],
+  ['writeTimeout=1m30s', 10_000, 90_000],
+  ['timeout=1h30m&readTimeout=2s&writeTimeout=1.5m', 5_400_000, 90_000],
+  ['readTimeout=20s&writeTimeout=5s', 10_000, 20_000],
+  ['timeout=%2B.5s&readTimeout=1500us&writeTimeout=1%C2%B5s', 500, 2],
+  ['timeout=1ns', 1, 10_000],
+  ['timeout=596h', 2_145_600_000, 10_000],
+  ['timeout=0&readTimeout=0s&writeTimeout=0', 10_000, 10_000],
+  ['readTimeout=0&writeTimeout=3s', 10_000, 3_000],
+])('D-122 the durations of a Go DSN, %j: connect in %d ms, answer in %d ms', (parameters, connect, query) => {
+  expect(limits(parameters)).toEqual([connect, query])
+})
+
+test('D-122 the durations of a URL count too, and an option wins', () => {
+  const { connections, queryTimeoutMs } = checkOptions({
+    connectionString: `${connectionString}?timeout=7s&readTimeout=8s`,
+  })
+  expect('own' in connections && connections.own.limits.connectTimeoutMs).toBe(7_000)
+  expect(queryTimeoutMs).toBe(8_000)
+  const options = { connectTimeoutMs: 1, queryTimeoutMs: 2 }
+  expect(limits('timeout=30s&readTimeout=30s', options)).toEqual([1, 2])
+  expect(limits('timeout=30s&readTimeout=30s', { connectTimeoutMs: undefined })).toEqual([30_000, 30_000])
+})
+
+test.each(['60', '-1s', '', 's', '1h30', '1 s', '1d', '1S', '1e3s', '.s', 'Infinity', '597h', '30s;', '1'.repeat(90)])(
+  'D-122 %j is no duration of a Go DSN',
+  (text) => {
+    for (const name of ['timeout', 'readTimeout', 'writeTimeout']) {
+      const dsn = `u:s3cret@tcp(localhost:3306)/d?${name}=${encodeURIComponent(text)}`
+      const { message } = refusal({ connectionString: dsn })
+      expect(message).toBe(
+        `connectionString: ${name} must be a duration of Go, such as 30s, 1m30s or 500ms, of at most 596h`,
+      )
+    }
+  },
+)

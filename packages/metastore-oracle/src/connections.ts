@@ -19,12 +19,12 @@ export function createOwnConnections({ target, wallet, pool }: OwnConnections): 
         try {
           await inTime(connection.execute(SESSION_SETTINGS, {}, {}), pool.connectTimeoutMs)
         } catch (error) {
-          endQuietly(connection)
+          end(connection, true)
           throw error
         }
         return connection
       },
-      close: endQuietly,
+      close: end,
       isOpen: (connection) => connection.isHealthy?.() !== false,
       ping: (connection) => connection.execute('SELECT 1 FROM dual', {}, {}),
     },
@@ -36,15 +36,22 @@ export function createOwnConnections({ target, wallet, pool }: OwnConnections): 
 export function createGivenConnections(pool: OraclePool, acquireTimeoutMs: number): ConnectionSource<OracleConnection> {
   const borrowed = {
     borrow: () => pool.getConnection(),
-    giveBack(connection: OracleConnection, broken: boolean) {
-      connection.close(broken ? { drop: true } : undefined).catch(() => {})
-    },
+    giveBack: end,
     // Nothing: the sessions have other users, and no statement of ours counts on a setting.
     prepare: async () => {},
   }
   return borrowConnections('Oracle', borrowed, acquireTimeoutMs)
 }
 
-function endQuietly(connection: OracleConnection): void {
-  connection.close().catch(() => {})
+/** Ends a connection of our own, or gives one back to its pool, which keeps it unless it is broken. */
+function end(connection: OracleConnection, broken: boolean): void {
+  const ended = broken ? breakAndDrop(connection) : connection.close()
+  // What is closed already cannot be closed.
+  ended.catch(() => {})
+}
+
+/** A connection runs one operation at a time, so to close it waits for the statement that runs, if need be for ever. */
+async function breakAndDrop(connection: OracleConnection): Promise<void> {
+  await connection.break?.().catch(() => {})
+  await connection.close({ drop: true })
 }

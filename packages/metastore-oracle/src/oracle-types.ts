@@ -16,6 +16,8 @@ export interface OracleConnection {
     binds: Readonly<Record<string, OracleBind>>,
     options: OracleExecuteOptions,
   ): Promise<{ readonly rows?: unknown; readonly rowsAffected?: number | undefined }>
+  /** Stops the statement that runs. */
+  break?(): Promise<void>
   close(options?: { readonly drop: boolean }): Promise<void>
   isHealthy?(): boolean
 }

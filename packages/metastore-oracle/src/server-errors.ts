@@ -1,3 +1,4 @@
+import { MetastoreError } from '@asherah/core/backend'
 import { codeOf, type ErrorKind } from '@asherah/sql-shared'
 
 /** ORA-00001: unique constraint violated. */
@@ -7,16 +8,19 @@ const NO_TABLE = 942
 
 /**
  * Passing: deadlock (60), lock timeout (54), too many processes and sessions (18, 20), killed sessions (28, 31),
- * serialization (8177), starting and stopping (1033 to 1092), lost connections (3113 to 3135), the listener (12xxx), and
- * failover (25401 to 25408).
+ * serialization (8177), starting and stopping (1033 to 1092), lost connections (3113 to 3135), the listener (12xxx), a
+ * database that is read-only, as a former primary is (16000), and failover (25401 to 25408).
  */
 const TRANSIENT: ReadonlySet<number> = new Set([
   18, 20, 28, 31, 51, 54, 60, 1012, 1033, 1034, 1089, 1090, 1092, 2396, 3113, 3114, 3135, 8177, 12_153, 12_170, 12_516,
-  12_518, 12_519, 12_520, 12_528, 12_537, 12_541, 12_547, 12_570, 12_571, 12_583, 25_401, 25_402, 25_403, 25_405,
-  25_408,
+  12_518, 12_519, 12_520, 12_528, 12_537, 12_541, 12_547, 12_570, 12_571, 12_583, 16_000, 25_401, 25_402, 25_403,
+  25_405, 25_408,
 ])
 
-/** node-oracledb in thin mode: no connection, connection ended, timeouts, a full queue of the pool. */
+/**
+ * node-oracledb in thin mode: no connection, connection ended, timeouts, a full queue of the pool, a listener that refuses
+ * (511: too many connections, an instance that starts), a server that says goodbye (513).
+ */
 const DRIVER_CODES: ReadonlySet<unknown> = new Set([
   'NJS-003',
   'NJS-040',
@@ -26,12 +30,14 @@ const DRIVER_CODES: ReadonlySet<unknown> = new Set([
   'NJS-501',
   'NJS-503',
   'NJS-510',
+  'NJS-511',
+  'NJS-513',
   'NJS-521',
 ])
 
-/** The sessions's end, though the server said it by an error. */
+/** The session's end, though the server said it by an error; or its database is not the primary. */
 const FATAL: ReadonlySet<number> = new Set([
-  28, 31, 1012, 1033, 1034, 1089, 1090, 1092, 2396, 3113, 3114, 3135, 25_401, 25_408,
+  28, 31, 1012, 1033, 1034, 1089, 1090, 1092, 2396, 3113, 3114, 3135, 16_000, 25_401, 25_408,
 ])
 
 /** The number after `ORA-`. */
@@ -51,8 +57,9 @@ export function kindOf(error: unknown): ErrorKind {
   return DRIVER_CODES.has(codeOf(error)) ? 'transient' : 'permanent'
 }
 
-/** True when the server answered with an error, and the session goes on. */
+/** True when the session goes on: the server answered with an error of the statement, or we did not send one. */
 export function survives(error: unknown): boolean {
+  if (error instanceof MetastoreError) return true
   const number = numberOf(error)
   return number !== undefined && !FATAL.has(number)
 }

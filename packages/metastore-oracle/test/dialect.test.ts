@@ -2,7 +2,7 @@
 // taken. They do not prove that Oracle takes the SQL; `conformance.test.ts` does, wherever a database can be had.
 import { createOracleMetastore } from '@asherah/metastore-oracle'
 import oracledb from 'oracledb'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { COLUMNS, createScriptedPool, oracleError } from './scripted-pool.ts'
 
 const KEY = Buffer.alloc(60, 7)
@@ -68,7 +68,6 @@ test.each([
   ['ORA-01653', 1653],
   ['ORA-01031', 1031],
   ['ORA-12899', 12899],
-  ['ORA-16000', 16000],
 ])('%s at store is thrown at once (D-049, D-051)', async (code, errorNum) => {
   const pool = createScriptedPool()
   pool.script({ match: INSERT, error: oracleError(code, errorNum) })
@@ -89,8 +88,11 @@ test.each([
   ['ORA-00054', 54, 'kept'],
   ['ORA-03113', 3113, 'dropped'],
   ['ORA-01089', 1089, 'dropped'],
+  ['ORA-16000', 16000, 'dropped'],
   ['NJS-500', 0, 'dropped'],
   ['NJS-503', 0, 'dropped'],
+  ['NJS-511', 0, 'dropped'],
+  ['NJS-513', 0, 'dropped'],
 ])(
   '%s is tried again, and its connection is used again only where its session lives',
   async (code, errorNum, closed) => {
@@ -165,6 +167,34 @@ test('check reads columns, indexes and session, and reports what is unfit', asyn
   pool.script(...scripts('GERMAN'))
   const { findings } = await metastore.check()
   expect(findings.find(({ check }) => check === 'session')).toMatchObject({ level: 'warn' })
+})
+
+test('on a given pool, a statement that hangs, or whose call is aborted, is broken off and its connection dropped', async () => {
+  const pool = createScriptedPool()
+  const metastore = createOracleMetastore({ pool, queryTimeoutMs: 20, retryTimeoutMs: 0 })
+  pool.script({ match: SELECT, times: 2, hangs: true }, { match: SELECT, rows: [ROW] })
+  await expect(metastore.load(RECORD.keyId, CREATED)).rejects.toMatchObject({ code: 'ERR_ASHERAH_METASTORE' })
+  const signal = AbortSignal.timeout(5)
+  const aborted = metastore.load(RECORD.keyId, CREATED, { signal })
+  await expect(aborted).rejects.toMatchObject({ code: 'ERR_ASHERAH_ABORTED' })
+  await expect.poll(() => pool.closed).toEqual(['dropped', 'dropped'])
+  expect(await metastore.load(RECORD.keyId, CREATED)).toEqual(RECORD)
+  expect(pool.closed).toEqual(['dropped', 'dropped', 'kept'])
+})
+
+test("the driver's own connection goes back by close() without options, which it takes, and not by undefined", async () => {
+  const impl = {
+    close: vi.fn(async () => {}),
+    _getConnImpl: () => ({ _acquireLock: async () => {}, _releaseLock() {} }),
+  }
+  const connection: oracledb.Connection = Object.assign(Object.create(Reflect.get(oracledb, 'Connection').prototype), {
+    _impl: impl,
+    _dbObjectClasses: new Map(),
+    execute: async () => ({ rows: COLUMNS }),
+  })
+  const metastore = createOracleMetastore({ pool: { getConnection: async () => connection } })
+  await metastore.loadLatest(RECORD.keyId).catch(() => {})
+  await expect.poll(() => impl.close.mock.calls).toEqual([[{}]])
 })
 
 test('close leaves a given pool open, and later calls are refused', async () => {

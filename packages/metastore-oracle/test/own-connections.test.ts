@@ -40,6 +40,30 @@ test('a session that cannot be made ready is ended', async () => {
   pool.script({ match: /^ALTER SESSION/, error: oracleError('ORA-01031', 1031) })
   const metastore = createOracleMetastore({ connectionString, retryTimeoutMs: 0 })
   await expect(metastore.loadLatest('_SK_a_b')).rejects.toMatchObject({ code: 'ERR_ASHERAH_METASTORE' })
-  expect(pool.closed).toEqual(['kept'])
+  expect(pool.closed).toEqual(['dropped'])
+  await metastore.close()
+})
+
+test('a statement that hangs is broken off: its session ends, and the next call has another one', async () => {
+  const { pool, open } = doubleOfDriver()
+  pool.script(
+    { match: /^ALTER SESSION/ },
+    { match: /^SELECT k/, times: 1, hangs: true },
+    { match: /^SELECT k/, rows: [] },
+  )
+  const metastore = createOracleMetastore({ connectionString, queryTimeoutMs: 20, retryTimeoutMs: 0 })
+  await expect(metastore.loadLatest('_SK_a_b')).rejects.toThrow(/no answer in 20 ms \(queryTimeoutMs\)/)
+  await expect.poll(() => pool.closed).toEqual(['dropped'])
+  expect(await metastore.loadLatest('_SK_a_b')).toBe(null)
+  expect(open).toHaveBeenCalledTimes(2)
+  await metastore.close()
+})
+
+test('a session whose settings hang is broken off too', async () => {
+  const { pool } = doubleOfDriver()
+  pool.script({ match: /^ALTER SESSION/, hangs: true })
+  const metastore = createOracleMetastore({ connectionString, connectTimeoutMs: 20, retryTimeoutMs: 0 })
+  await expect(metastore.loadLatest('_SK_a_b')).rejects.toThrow(/no answer in 20 ms/)
+  await expect.poll(() => pool.closed).toEqual(['dropped'])
   await metastore.close()
 })

@@ -13,13 +13,16 @@ export interface Script {
   readonly rows?: readonly object[]
   readonly rowsAffected?: number
   readonly error?: Error
+  /** No answer, until the statement is broken off. */
+  readonly hangs?: boolean
   /** How many statements; default all. */
   readonly times?: number
 }
 
 /**
  * A pool of `oracledb` that gives what a test wrote down. It shows what is sent and how answers are read; it does not show
- * that a database would take the SQL, or answer so.
+ * that a database would take the SQL, or answer so. As the driver does, a connection closes only once no statement runs on
+ * it, and `close` takes options or nothing, not `undefined`.
  */
 export interface ScriptedPool extends OraclePool {
   readonly sent: readonly Sent[]
@@ -42,25 +45,42 @@ export function createScriptedPool(columns: readonly object[] = COLUMNS): Script
   const sent: Sent[] = []
   const closed: ('kept' | 'dropped')[] = []
   let scripts: { readonly script: Script; left: number }[] = []
-  const connection: OracleConnection = {
-    async execute(text, binds, { autoCommit }) {
-      if (text.includes('all_tab_columns')) return { rows: columns }
-      sent.push({ text, binds, autoCommit })
-      const entry = scripts.find(({ script, left }) => left > 0 && script.match.test(text))
-      if (entry === undefined) throw new Error(`no script for: ${text}`)
-      entry.left -= 1
-      const { rows, rowsAffected, error } = entry.script
-      if (error !== undefined) throw error
-      return { rows, rowsAffected }
-    },
-    async close(options) {
-      closed.push(options?.drop === true ? 'dropped' : 'kept')
-    },
+  const open = (): OracleConnection => {
+    let running: Promise<unknown> | undefined
+    let breakOff = (): void => {}
+    return {
+      async execute(text, binds, { autoCommit }) {
+        if (text.includes('all_tab_columns')) return { rows: columns }
+        sent.push({ text, binds, autoCommit })
+        const entry = scripts.find(({ script, left }) => left > 0 && script.match.test(text))
+        if (entry === undefined) throw new Error(`no script for: ${text}`)
+        entry.left -= 1
+        const { rows, rowsAffected, error, hangs } = entry.script
+        if (hangs === true) {
+          const broken = new Promise<void>((resolve) => {
+            breakOff = resolve
+          })
+          running = broken
+          await broken
+          throw oracleError('ORA-01013', 1013)
+        }
+        if (error !== undefined) throw error
+        return { rows, rowsAffected }
+      },
+      async break() {
+        breakOff()
+      },
+      async close(...args: readonly [options?: { readonly drop: boolean }]) {
+        if (args.length > 0 && args[0] === undefined) throw oracleError('NJS-005', 0)
+        if (running !== undefined) await running
+        closed.push(args[0]?.drop === true ? 'dropped' : 'kept')
+      },
+    }
   }
   return {
     sent,
     closed,
-    getConnection: async () => connection,
+    getConnection: async () => open(),
     script(...added) {
       scripts = added.map((script) => ({ script, left: script.times ?? Number.POSITIVE_INFINITY }))
     },

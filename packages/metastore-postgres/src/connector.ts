@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import { InvalidConfigError } from '@asherah/core/backend'
 import {
   type Connector,
   endSocket,
@@ -8,12 +9,18 @@ import {
   type ReplicaReadConsistency,
 } from '@asherah/sql-shared'
 import pg from 'pg'
-import { asLost, query } from './dialect.ts'
+import { withAdvice } from './advice.ts'
+import { asLost, watchedQuery } from './lost-connections.ts'
 import type { PgClient } from './pg-types.ts'
+import { query } from './prepared.ts'
 
 /** A client that the metastore opened. */
 export interface OwnClient extends PgClient {
-  end(): Promise<void>
+  readonly driver: pg.Client
+  readonly socket: Socket
+  /** Rejects with the driver's first error that is of no statement; never resolves. */
+  readonly failure: Promise<never>
+  hasEnded(): boolean
 }
 
 /** From a closed list, so never a text of anyone's own (D-068). */
@@ -34,19 +41,16 @@ export function createConnector(
   consistency: ReplicaReadConsistency | undefined,
 ): Connector<OwnClient> {
   const { password: given, ...server } = connection
-  const ended = new WeakSet<OwnClient>()
-  const sockets = new WeakMap<OwnClient, Socket>()
-  const end = (client: OwnClient, broken: boolean): void => {
-    client.end().catch(() => {})
-    const socket = sockets.get(client)
-    if (socket !== undefined) endSocket(socket, broken)
+  const end = ({ driver, socket }: OwnClient, broken: boolean): void => {
+    driver.end().catch(() => {})
+    endSocket(socket, broken)
   }
   return {
     async open() {
-      // Not by the driver: an error of it would look like a lost connection.
-      const password = typeof given === 'function' ? await given() : given
+      // Asked here: the driver would take an empty answer for PGPASSWORD.
+      const password = typeof given === 'function' ? textOf(await given()) : given
       const socket = new Socket()
-      const client = new pg.Client({
+      const driver = new pg.Client({
         ...server,
         ...(password === undefined ? {} : { password }),
         ssl: tls ?? false,
@@ -55,23 +59,44 @@ export function createConnector(
         keepAlive: true,
         fallback_application_name: 'asherah',
       })
-      sockets.set(client, socket)
-      // Without a listener, a connection that is lost while it is idle would end the process.
-      client.on('error', () => ended.add(client))
-      client.on('end', () => ended.add(client))
+      const client = ownClient(driver, socket)
       try {
-        await client.connect()
+        await Promise.race([driver.connect(), client.failure])
         await inTime(prepareSession(client, consistency), limits.connectTimeoutMs)
       } catch (error) {
+        // Before the socket is ended here.
+        const known = timedOut(error)
+          ? noAnswer(limits.connectTimeoutMs, error)
+          : withAdvice(asLost(error, socket.destroyed))
         end(client, true)
-        throw asLost(timedOut(error) ? noAnswer(limits.connectTimeoutMs, error) : error)
+        throw known
       }
       return client
     },
     close: end,
-    isOpen: (client) => !ended.has(client),
+    isOpen: (client) => !client.hasEnded(),
     ping: (client) => client.query({ text: 'SELECT 1' }),
   }
+}
+
+function ownClient(driver: pg.Client, socket: Socket): OwnClient {
+  let hasFailed = false
+  const failure = new Promise<never>((_, reject) => {
+    // Without a listener, a connection that is lost while it is idle would end the process.
+    driver.on('error', (error) => {
+      hasFailed = true
+      reject(error)
+    })
+  })
+  failure.catch(() => {})
+  const hasEnded = (): boolean => hasFailed || socket.destroyed
+  return { driver, socket, failure, hasEnded, query: watchedQuery(driver, hasEnded) }
+}
+
+function textOf(password: unknown): string {
+  if (typeof password !== 'string' || password === '')
+    throw new InvalidConfigError('the function password gave no text')
+  return password
 }
 
 /** `pg` has no code for it, and its text says neither of what nor how long. */

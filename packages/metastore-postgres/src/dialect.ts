@@ -1,14 +1,7 @@
-import {
-  codeOf,
-  type ErrorKind,
-  isNetworkError,
-  LostConnectionError,
-  type SqlDialect,
-  type StoredRow,
-  utcText,
-} from '@asherah/sql-shared'
+import { codeOf, type ErrorKind, type SqlDialect, type StoredRow } from '@asherah/sql-shared'
 import { inspectTable } from './inspect.ts'
 import type { PgClient, PgResult } from './pg-types.ts'
+import { createPreparedQuery, query } from './prepared.ts'
 import type { StatementTexts } from './statements.ts'
 
 const UNIQUE_VIOLATION = '23505'
@@ -31,23 +24,31 @@ const TRANSIENT: ReadonlySet<unknown> = new Set([
   '08004',
   '08006',
   '08007',
+  '08P01', // PgBouncer's answer wherever its own connection to the server failed, or did not come in time
 ])
 
-const READ_ONLY = '25006'
+/** What the server says of the connection, not of the statement: another one may be better off. */
+const OF_CONNECTION = /^(08...|25006)$/
 
-const AS_TEXT = { getTypeParser: () => (text: string) => text }
-
-/** The statements of PostgreSQL. */
-export function createDialect(texts: StatementTexts, isReplica: boolean): SqlDialect<PgClient> {
+/**
+ * The statements of PostgreSQL.
+ *
+ * @param isPrepared Those that run often do so by a name.
+ */
+export function createDialect(
+  texts: StatementTexts,
+  { isReplica, isPrepared }: { readonly isReplica: boolean; readonly isPrepared: boolean },
+): SqlDialect<PgClient> {
+  const often = isPrepared ? createPreparedQuery() : query
   return {
     name: 'PostgreSQL',
-    load: async (c, keyId, created) => rowOf(await query(c, texts.load, [keyId, timestamp(created)])),
+    load: async (c, keyId, created) => rowOf(await often(c, texts.load, [keyId, timestamp(created)])),
     async loadLatest(c, keyId, notAfter) {
-      if (notAfter === undefined) return rowOf(await query(c, texts.loadLatest, [keyId]))
-      return rowOf(await query(c, texts.loadLatestNotAfter, [keyId, timestamp(notAfter)]))
+      if (notAfter === undefined) return rowOf(await often(c, texts.loadLatest, [keyId]))
+      return rowOf(await often(c, texts.loadLatestNotAfter, [keyId, timestamp(notAfter)]))
     },
     async insert(c, keyId, created, keyRecord) {
-      await query(c, texts.insert, [keyId, timestamp(created), keyRecord])
+      await often(c, texts.insert, [keyId, timestamp(created), keyRecord])
     },
     async replace(c, { keyId, created }, from, to) {
       const result = await query(c, texts.replace, [keyId, timestamp(created), from, to])
@@ -69,30 +70,11 @@ export function createDialect(texts: StatementTexts, isReplica: boolean): SqlDia
       if (code === UNDEFINED_TABLE) return 'noTable'
       return TRANSIENT.has(code) ? 'transient' : 'permanent'
     },
-    survives: (error) => isServerError(error) && severityOf(error) === 'ERROR' && codeOf(error) !== READ_ONLY,
+    survives: (error) => severityOf(error) === 'ERROR' && !OF_CONNECTION.test(String(codeOf(error))),
   }
 }
 
-/** Runs one statement; what `pg` says without a code is a connection that ended. */
-export async function query(client: PgClient, text: string, values: (string | number)[]): Promise<PgResult> {
-  try {
-    return await client.query({ text, values, types: AS_TEXT })
-  } catch (error) {
-    throw asLost(error)
-  }
-}
-
-/** `pg` has no code for a connection that ended. */
-export function asLost(error: unknown): unknown {
-  if (isServerError(error) || isNetworkError(error) || codeOf(error) !== undefined) return error
-  return new LostConnectionError(error instanceof Error ? error.message : 'the connection ended', { cause: error })
-}
-
-/** The server's own answer: it has a severity beside its SQLSTATE. */
-function isServerError(error: unknown): boolean {
-  return severityOf(error) !== undefined && typeof codeOf(error) === 'string'
-}
-
+/** The server's own errors have a severity beside their SQLSTATE. */
 function severityOf(error: unknown): unknown {
   return error instanceof Error && 'severity' in error ? error.severity : undefined
 }
@@ -108,5 +90,5 @@ function storedRow(row: Readonly<Record<string, unknown>>): StoredRow {
 
 /** A `timestamp` ignores the zone, and a `timestamptz` takes it: both hold this very instant of UTC. */
 function timestamp(seconds: number): string {
-  return `${utcText(seconds)}Z`
+  return new Date(seconds * 1_000).toISOString()
 }

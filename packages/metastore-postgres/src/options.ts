@@ -1,3 +1,4 @@
+import { InvalidConfigError } from '@asherah/core/backend'
 import {
   checkServerOptions,
   type ReplicaReadConsistency,
@@ -18,11 +19,21 @@ export interface PostgresMetastoreOptions extends ServerOptions<PgPool> {
    * connection. Default none.
    */
   readonly replicaReadConsistency?: ReplicaReadConsistency
+  /**
+   * Whether the statements that run often are prepared under a name, which takes half of the server's work from a load. Where
+   * a pooler such as PgBouncer refuses the name they run without. Default true.
+   */
+  readonly preparedStatements?: boolean
+}
+
+/** Complete and checked. */
+export interface PostgresSettings extends ServerSettings<PgPool> {
+  readonly preparedStatements: boolean
 }
 
 /** @throws InvalidConfigError naming the option and what is allowed. */
-export function checkOptions(options: PostgresMetastoreOptions): ServerSettings<PgPool> {
-  return checkServerOptions<PgPool>(
+export function checkOptions(options: PostgresMetastoreOptions): PostgresSettings {
+  const settings = checkServerOptions<PgPool>(
     {
       factory: 'createPostgresMetastore',
       defaultPort: 5_432,
@@ -30,7 +41,11 @@ export function checkOptions(options: PostgresMetastoreOptions): ServerSettings<
       maxNameBytes: 63,
       parseConnectionString,
       pool: { what: 'a Pool of pg', method: 'connect' },
+      more: ['preparedStatements'],
     },
     options,
   )
+  const { preparedStatements = true } = options
+  if (typeof preparedStatements !== 'boolean') throw new InvalidConfigError('preparedStatements must be true or false')
+  return { ...settings, preparedStatements }
 }

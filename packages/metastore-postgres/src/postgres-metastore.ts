@@ -1,15 +1,8 @@
-import {
-  borrowConnections,
-  type ConnectionSource,
-  createPool,
-  createSqlMetastore,
-  type ServerSettings,
-  type SqlMetastore,
-} from '@asherah/sql-shared'
-import { createConnector, prepareSession } from './connector.ts'
-import { asLost, createDialect } from './dialect.ts'
+import { createPool, createSqlMetastore, type SqlMetastore } from '@asherah/sql-shared'
+import { createBorrowedConnections } from './borrowed.ts'
+import { createConnector } from './connector.ts'
+import { createDialect } from './dialect.ts'
 import { checkOptions, type PostgresMetastoreOptions } from './options.ts'
-import type { PgPool, PgPoolClient } from './pg-types.ts'
 import { statementTexts } from './statements.ts'
 
 /** A `Metastore` in PostgreSQL, with every optional capability. */
@@ -25,28 +18,22 @@ export type PostgresMetastore = SqlMetastore
  */
 export function createPostgresMetastore(options: PostgresMetastoreOptions): PostgresMetastore {
   const settings = checkOptions(options)
-  const { replicaReadConsistency, maxKeyIdLength } = settings
+  const { replicaReadConsistency, maxKeyIdLength, preparedStatements } = settings
   const texts = statementTexts(settings.tableName, settings.schemaName)
-  const dialect = createDialect(texts, replicaReadConsistency !== undefined)
+  const dialect = createDialect(texts, {
+    isReplica: replicaReadConsistency !== undefined,
+    isPrepared: preparedStatements,
+  })
   const metastore = {
     ...settings,
     maxKeyId: { unit: 'codePoints', length: maxKeyIdLength },
     readsMayLag: replicaReadConsistency === 'eventual' || replicaReadConsistency === 'session',
   } as const
   const { connections } = settings
-  if ('pool' in connections) return createSqlMetastore(dialect, borrowed(connections.pool, settings), metastore)
+  if ('pool' in connections) {
+    const source = createBorrowedConnections(connections.pool, replicaReadConsistency, settings.acquireTimeoutMs)
+    return createSqlMetastore(dialect, source, metastore)
+  }
   const connector = createConnector(connections.own, replicaReadConsistency)
   return createSqlMetastore(dialect, createPool(dialect.name, connector, connections.own.limits), metastore)
-}
-
-function borrowed(pool: PgPool, settings: ServerSettings<PgPool>): ConnectionSource<PgPoolClient> {
-  return borrowConnections(
-    'PostgreSQL',
-    {
-      borrow: () => pool.connect().catch((error: unknown) => Promise.reject(asLost(error))),
-      giveBack: (client, broken) => client.release(broken),
-      prepare: (client) => prepareSession(client, settings.replicaReadConsistency),
-    },
-    settings.acquireTimeoutMs,
-  )
 }

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createNativeCrypto } from '../src/index.ts'
 import { nativeBinary } from './support/native-build.ts'
 
-const bytes = (max: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength: max })
+const bytes = (max: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength: max, size: 'max' })
 const payload = fc.oneof(
   bytes(200),
   bytes(6_000),
@@ -105,7 +105,7 @@ describe.skipIf(nativeBinary() === undefined)('rows and keys of one provider ope
 
   test('batches: each row is what one call would have written', () => {
     fc.assert(
-      fc.property(fc.array(bytes(300), { maxLength: 20 }), meta, (payloads, about) => {
+      fc.property(fc.array(bytes(300), { maxLength: 20, size: 'max' }), meta, (payloads, about) => {
         let end = 0
         const ends = Uint32Array.from(payloads, ({ byteLength }) => (end += byteLength))
         const rows = native.encryptRowsPacked?.(keys.native, Buffer.concat(payloads), ends, about)
@@ -129,10 +129,17 @@ describe.skipIf(nativeBinary() === undefined)('rows and keys of one provider ope
     )
   })
 
+  /** As long as a wrapped key: nonce, 32 bytes, tag. */
+  const key60 = (text: string): boolean => Buffer.from(text, 'base64').length === 60
+
   test('both refuse the same base64 (canonical only), with the same class of error', () => {
     const alphabet = 'ABCDabcd0123+/='
     const text = fc.oneof(
-      fc.string({ unit: fc.constantFrom(...alphabet, '-', '_', '\n', ' ', '\u0141', '\u00c1'), maxLength: 60 }),
+      fc.string({
+        unit: fc.constantFrom(...alphabet, '-', '_', '\n', ' ', '\u0141', '\u00c1'),
+        maxLength: 60,
+        size: 'max',
+      }),
       bytes(60).map((decoded) => Buffer.from(decoded).toString('base64')),
     )
     fc.assert(
@@ -150,7 +157,9 @@ describe.skipIf(nativeBinary() === undefined)('rows and keys of one provider ope
             (part) => Buffer.from(part, 'base64').toString('base64') === part,
           )
           expect(thrown?.code).toBe(
-            canonical && places[1] === 80 ? 'ERR_ASHERAH_DECRYPTION_FAILED' : 'ERR_ASHERAH_INVALID_INPUT',
+            canonical && key60(source.slice(0, places[1]))
+              ? 'ERR_ASHERAH_DECRYPTION_FAILED'
+              : 'ERR_ASHERAH_INVALID_INPUT',
           )
         }
       }),

@@ -52,7 +52,7 @@ describe.each(kinds)('secrets of %s memory', (kind) => {
       fc.record({ do: fc.constant('close' as const), at: fc.nat(20) }),
     )
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 40, size: 'max' }), (steps) => {
         const factory = create(kind)
         const live: { secret: Secret; hash: string }[] = []
         for (const [i, s] of steps.entries()) {

@@ -10,7 +10,7 @@ const GOODBYE_MS = 1_000
  * @param now Without the time in which the driver says goodbye.
  */
 export function endSocket(socket: Socket, now: boolean): void {
-  if (now) {
+  if (now || socket.destroyed) {
     socket.destroy()
     return
   }

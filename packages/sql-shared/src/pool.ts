@@ -50,6 +50,8 @@ interface Age {
 const NEVER_MS = 2 ** 31 - 1
 /** tarn opens again this long after it could not, if calls still wait. */
 const REOPEN_MS = 1
+/** How long a connection that came back waits for the next call before tarn has it. */
+const WARM_MS = 20
 
 /**
  * A bounded pool, on `tarn`. Waiting calls are served in order; nothing is opened before the first `acquire`.
@@ -73,6 +75,7 @@ export function createPool<C extends object>(
   }
   const isUsable = (connection: C, { openedAt }: Age): boolean =>
     connector.isOpen(connection) && now() - openedAt < limits.maxLifetimeMs
+  const isFresh = ({ idleSince }: Age): boolean => now() - idleSince < limits.healthCheckAfterMs
 
   const tarn = new TarnPool<C>({
     min: limits.minIdleConnections,
@@ -93,7 +96,7 @@ export function createPool<C extends object>(
     async validate(connection) {
       const age = ages.get(connection)
       if (age === undefined || !isUsable(connection, age)) return false
-      if (now() - age.idleSince < limits.healthCheckAfterMs) return true
+      if (isFresh(age)) return true
       age.isPinged = true
       await inTime(connector.ping(connection), limits.connectTimeoutMs)
       age.isPinged = false
@@ -103,11 +106,39 @@ export function createPool<C extends object>(
     destroy: (connection) => end(connection, ages.get(connection)?.isPinged === true),
   })
 
+  /**
+   * Connections that came back a moment ago, and that tarn counts as used: while calls follow each other, they take these
+   * without its promises and timers. There are none while a call waits.
+   */
+  const warm: C[] = []
+  let cooling: NodeJS.Timeout | undefined
+  const coolDown = (): void => {
+    clearTimeout(cooling)
+    cooling = undefined
+    for (const connection of warm.splice(0)) tarn.release(connection)
+  }
+  const takeWarm = (): C | undefined => {
+    for (let connection = warm.pop(); connection !== undefined; connection = warm.pop()) {
+      const age = ages.get(connection)
+      if (age !== undefined && isFresh(age) && isUsable(connection, age)) return connection
+      // tarn tests it, or throws it away.
+      tarn.release(connection)
+    }
+    return undefined
+  }
+
   const release = (connection: C, broken: boolean): void => {
     const age = ages.get(connection)
     // tarn would keep it until someone asks.
     if (broken || age === undefined || !isUsable(connection, age)) end(connection, broken)
-    else age.idleSince = now()
+    else {
+      age.idleSince = now()
+      if (callers.size === 0 && closing === undefined) {
+        warm.push(connection)
+        cooling ??= setTimeout(coolDown, WARM_MS)
+        return
+      }
+    }
     tarn.release(connection)
   }
 
@@ -130,6 +161,7 @@ export function createPool<C extends object>(
   }
 
   const shut = async (): Promise<void> => {
+    coolDown()
     for (const leave of [...callers]) leave(closedError(name))
     await tarn.destroy()
     // A call that came in between may have started its timer again.
@@ -141,6 +173,8 @@ export function createPool<C extends object>(
       return new Promise((resolve, reject) => {
         throwIfAborted(signal)
         if (closing !== undefined) throw closedError(name)
+        const connection = takeWarm()
+        if (connection !== undefined) return resolve(connection)
         const pending = tarn.acquire()
         const leave = (error: Error): void => {
           if (!settle()) return
@@ -172,7 +206,7 @@ export function createPool<C extends object>(
       return ages.size + tarn.numPendingCreates()
     },
     get idle() {
-      return ages.size - tarn.numUsed()
+      return ages.size - tarn.numUsed() + warm.length
     },
     get waiting() {
       return callers.size

@@ -38,7 +38,10 @@ export interface ServerOptions<P> extends PoolOptions, CallOptions {
   readonly tableName?: string
   /** Default: where the server looks for tables without a schema. Quoted as it is. */
   readonly schemaName?: string
-  /** TLS of own connections. Default: verified for every host that is not local, off for local ones. */
+  /**
+   * TLS of own connections, beside the PEM files that `connectionString` names. Default: verified for every host that is not
+   * local, off for local ones.
+   */
   readonly tls?: boolean | TlsOptions
   /** Only for Aurora, through a reader that forwards writes. Default none. */
   readonly replicaReadConsistency?: ReplicaReadConsistency
@@ -71,6 +74,8 @@ export interface ParsedConnectionString {
   readonly connection: Partial<ServerConnection>
   /** Undefined: it says nothing, and the host decides. */
   readonly tls: boolean | TlsOptions | undefined
+  /** Limits that it says, in milliseconds; options of the same name win. */
+  readonly limits?: Pick<PoolOptions, 'connectTimeoutMs'> & Pick<CallOptions, 'queryTimeoutMs'>
 }
 
 /** What is different for each database. */
@@ -83,6 +88,8 @@ export interface ServerRules {
   parseConnectionString(text: string): ParsedConnectionString
   /** Such as `a Pool of pg`; and the method that it must have. */
   readonly pool: { readonly what: string; readonly method: string }
+  /** The names of options that only this database has, and checks itself. */
+  readonly more?: readonly string[]
 }
 
 const SOURCES = ['connectionString', 'config', 'pool'] as const
@@ -101,15 +108,21 @@ const CONNECTION: readonly string[] = ['host', 'port', 'database', 'user', 'pass
 
 /** @throws InvalidConfigError naming the option and what is allowed. */
 export function checkServerOptions<P extends object>(rules: ServerRules, options: ServerOptions<P>): ServerSettings<P> {
-  checkKnownOptions(rules.factory, options, KNOWN)
+  checkKnownOptions(rules.factory, options, [...KNOWN, ...(rules.more ?? [])])
   const given = SOURCES.filter((name) => options[name] !== undefined)
   if (given.length !== 1) throw new InvalidConfigError(`${rules.factory}: give exactly one of ${SOURCES.join(', ')}`)
   const { tableName = 'encryption_key', schemaName, regionSuffix } = options
-  const limits = checkPoolOptions(options)
+  const { connectionString } = options
+  const parsed =
+    connectionString === undefined
+      ? undefined
+      : rules.parseConnectionString(checkText('connectionString', connectionString))
+  const asked: PoolOptions & CallOptions = { ...parsed?.limits, ...withoutUndefined(options) }
+  const limits = checkPoolOptions(asked)
   return {
-    connections: checkConnections(rules, options, limits),
+    connections: checkConnections(rules, options, parsed, limits),
     acquireTimeoutMs: limits.acquireTimeoutMs,
-    ...checkCallOptions(options),
+    ...checkCallOptions(asked),
     tableName: checkName('tableName', tableName, rules.maxNameBytes),
     schemaName: schemaName === undefined ? undefined : checkName('schemaName', schemaName, rules.maxNameBytes),
     replicaReadConsistency: checkReplicaReadConsistency(options.replicaReadConsistency),
@@ -121,20 +134,31 @@ export function checkServerOptions<P extends object>(rules: ServerRules, options
 function checkConnections<P extends object>(
   rules: ServerRules,
   options: ServerOptions<P>,
+  parsed: ParsedConnectionString | undefined,
   limits: PoolLimits,
 ): ServerSettings<P>['connections'] {
-  const { pool, config, connectionString, tls } = options
+  const { pool, config = {}, tls } = options
   if (pool !== undefined) return { pool: checkPool(rules, pool, options) }
-  if (config !== undefined) {
-    const connection = checkConnection(rules, config)
-    return { own: { connection, tls: tlsSettings(tls, connection.host), limits } }
-  }
-  const parsed = rules.parseConnectionString(checkText('connectionString', connectionString))
-  const connection = checkConnection(rules, parsed.connection)
-  if (parsed.tls === false && tls !== undefined && tls !== false) {
-    throw new InvalidConfigError('connectionString turns TLS off, and the option tls turns it on')
-  }
-  return { own: { connection, tls: tlsSettings(tls ?? parsed.tls, connection.host), limits } }
+  const connection = checkConnection(rules, parsed?.connection ?? config)
+  return { own: { connection, tls: tlsSettings(wantedTls(tls, parsed?.tls), connection.host), limits } }
+}
+
+/**
+ * The option, with the files that the connection string names beside it. That the string leaves the certificate unverified
+ * does not reach an option that does not say so itself (D-066).
+ */
+function wantedTls(option: boolean | TlsOptions | undefined, said: boolean | TlsOptions | undefined): typeof option {
+  if (option === undefined) return said
+  if (option === false) return false
+  if (said === false) throw new InvalidConfigError('connectionString turns TLS off, and the option tls turns it on')
+  if (typeof said !== 'object') return option
+  const { allowUnverifiedCertificate: _, ...files } = said
+  if (option === true) return files
+  return typeof option === 'object' && option !== null ? { ...files, ...option } : option
+}
+
+function withoutUndefined(options: object): object {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
 function checkPool<P extends object>({ pool: { what, method } }: ServerRules, pool: P, options: object): P {

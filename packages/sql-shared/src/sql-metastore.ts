@@ -10,13 +10,12 @@ import {
   serializeEnvelopeKeyRecord,
 } from '@asherah/core/backend'
 import { checkTable, type Inspection } from './check.ts'
-import { type Connections, createConnections } from './connections.ts'
 import { isNetworkError, throwIfAborted } from './errors.ts'
 import type { CallLimits } from './options.ts'
 import type { ConnectionSource } from './pool.ts'
-import { pause, retryTransient } from './retry.ts'
 import { revokedText } from './revoked-text.ts'
 import { type AskedRow, recordOfRow, type StoredRow, secondsOf } from './rows.ts'
+import { createRun, pause } from './run.ts'
 import { checkCreated, checkKeyId, MAX_CREATED } from './text.ts'
 
 /** What kind of failure a driver's error is, by its typed code. `noTable` is permanent too: its message says what makes one. */
@@ -82,19 +81,16 @@ export function createSqlMetastore<C>(
   settings: SqlMetastoreSettings,
 ): SqlMetastore {
   const { name } = dialect
-  const { retryTimeoutMs, readsMayLag, maxKeyId, regionSuffix } = settings
-  const connections: Connections<C> = createConnections(source, settings.queryTimeoutMs, (error) =>
-    dialect.survives(error),
-  )
-  const isTransient = (error: unknown): boolean => isNetworkError(error) || dialect.kindOf(error) === 'transient'
-
-  const hintOf = (error: unknown): string | undefined =>
-    dialect.kindOf(error) === 'noTable' ? 'schema.sql in the package of this metastore makes the table' : undefined
-
+  const { readsMayLag, maxKeyId, regionSuffix } = settings
+  const attempt = createRun(source, {
+    ...settings,
+    survives: (error) => dialect.survives(error),
+    isTransient: (error) => isNetworkError(error) || dialect.kindOf(error) === 'transient',
+    hintOf: (error) =>
+      dialect.kindOf(error) === 'noTable' ? 'schema.sql in the package of this metastore makes the table' : undefined,
+  })
   const run = <T>(what: string, call: Call | undefined, action: (connection: C) => Promise<T>): Promise<T> =>
-    retryTransient({ what: `${name} ${what}`, retryTimeoutMs, signal: call?.signal, isTransient, hintOf }, () =>
-      connections.use(call, action),
-    )
+    attempt(`${name} ${what}`, call?.signal, action)
 
   const loadRow = async (
     what: string,
@@ -153,7 +149,7 @@ export function createSqlMetastore<C>(
     }
   }
 
-  const close = (): Promise<void> => connections.close()
+  const close = (): Promise<void> => source.close()
 
   const metastore: SqlMetastore = {
     ...(regionSuffix === undefined ? {} : { regionSuffix }),

@@ -247,6 +247,29 @@ test('an abort ends the wait for a connection that is being opened, and the pool
   expect((await pool.acquire(undefined)).number).toBe(1)
 })
 
+test('a connection that came back is the next call’s at once, and is idle, tested and closed as every other', async () => {
+  const { pool, connector, clock } = poolOf({ maxConnections: 2 })
+  const [first, second] = [await pool.acquire(undefined), await pool.acquire(undefined)]
+  pool.release(first, false)
+  pool.release(second, false)
+  expect(pool.idle).toBe(2)
+  expect(await pool.acquire(undefined)).toBe(second)
+  second.open = false
+  pool.release(second, false)
+  first.open = false
+  const third = await pool.acquire(undefined)
+  expect(third.number).toBe(3)
+  pool.release(third, false)
+  clock.now = 60_000
+  let pings = 0
+  connector.ping = async () => (pings += 1)
+  expect(await pool.acquire(undefined)).toBe(third)
+  expect(pings).toBe(1)
+  pool.release(third, false)
+  await pool.close()
+  expect(connector.closed.size).toBe(3)
+})
+
 test('close fails who waits for a connection that is being opened or tested, and ends that one', async () => {
   const { pool, connector, clock } = poolOf({ maxConnections: 2 })
   pool.release(await pool.acquire(undefined), false)
@@ -277,9 +300,9 @@ test('close leaves no timer behind, even when a call came in between', async () 
     const limits = ${JSON.stringify(LIMITS)}
     const pool = createPool('Fake', connector, limits)
     pool.release(await pool.acquire(undefined), false)
-    const late = pool.acquire(undefined).catch(() => {})
+    const late = [1, 2].map(() => pool.acquire(undefined).then((c) => pool.release(c, false), () => {}))
     await pool.close()
-    await late
+    await Promise.all(late)
     await new Promise((resolve) => setImmediate(resolve))
     console.log(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length)
   `

@@ -1,4 +1,5 @@
 export { type CacheConformanceOptions, cacheConformance } from './cache/cache-conformance.ts'
+export { type CacheModel, type CacheModelTestOptions, cacheModelTest } from './cache/cache-model.ts'
 export {
   type CryptoProviderConformanceOptions,
   cryptoProviderConformance,

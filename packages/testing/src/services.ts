@@ -1,3 +1,4 @@
+export { SEEDED_SECRET } from './seeded-markers.ts'
 export type { AwsEndpoint } from './services/aws-endpoint.ts'
 export { preparedFolder } from './services/cache-dir.ts'
 export { type Child, type ChildOptions, freePort, httpAnswers, portAnswers, startChild } from './services/child.ts'
@@ -19,7 +20,6 @@ export { startMoto } from './services/moto.ts'
 export { type OracleServer, startOracle } from './services/oracle.ts'
 export { startPostgres } from './services/postgres.ts'
 export { runTool, type ToolRun } from './services/run-tool.ts'
-export { SEEDED_SECRET } from './services/seeded-secret.ts'
 export {
   type Running,
   type Service,

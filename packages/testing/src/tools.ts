@@ -8,6 +8,14 @@ export {
 } from './faulty-metastore.ts'
 export type { FailureOptions, FaultSelector, Hold, MethodFaults } from './method-faults.ts'
 export {
+  SEEDED_ACCOUNT,
+  SEEDED_MASTER_KEY,
+  SEEDED_MASTER_KEY_BASE64,
+  SEEDED_MASTER_KEY_HEX,
+  SEEDED_PLAINTEXT,
+  SEEDED_SECRET,
+} from './seeded-markers.ts'
+export {
   type AwsVectorKms,
   type KmsVariantVectors,
   loadVectors,

@@ -3,26 +3,13 @@ import { describe } from 'vitest'
 import type { CacheSubject } from '../src/cache/cache-checks.ts'
 import { selectCacheChecks } from '../src/cache/cache-conformance.ts'
 import { faultTests, type KnownFault } from './failing-checks.ts'
+import { passOn } from './pass-on.ts'
 
 type Wrap = <V>(options: CacheOptions<V>, create: CacheFactory['create']) => Cache<V>
 
 /** Core's cache, with a fault around it. */
 function around(inner: CacheFactory, wrap: Wrap, bounded = true): CacheSubject {
   return { bounded, factory: { kind: inner.kind, create: (options) => wrap(options, inner.create) } }
-}
-
-/** Every method passed on. */
-function passOn<V>(cache: Cache<V>): Cache<V> {
-  return {
-    get size() {
-      return cache.size
-    },
-    get: (key) => cache.get(key),
-    peek: (key) => cache.peek(key),
-    set: (key, value) => cache.set(key, value),
-    delete: (key) => cache.delete(key),
-    close: () => cache.close(),
-  }
 }
 
 const faults: readonly KnownFault<CacheSubject>[] = [

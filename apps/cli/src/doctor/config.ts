@@ -46,7 +46,8 @@ function absentKms(text: string): ConfigFinding[] {
 
 function namesOf(text: string): string[] {
   try {
-    return Object.keys(Object(JSON.parse(text))).map((name) => name.toLowerCase())
+    const present = Object.entries(Object(JSON.parse(text))).filter(([, value]) => value !== null)
+    return present.map(([name]) => name.toLowerCase())
   } catch {
     return [] // the review told that it is no JSON
   }

@@ -1,8 +1,9 @@
+import { SEEDED_MASTER_KEY_HEX } from '@asherah/testing/tools'
 import { describe, expect, test } from 'vitest'
 import { openKms } from '../../src/keys/kms-setting.ts'
 import { createSettings } from '../../src/settings.ts'
 
-const arn = (region: string) => `arn:aws:kms:${region}:111122223333:key/1`
+const arn = (region: string) => `arn:aws:kms:${region}:000000000000:key/1`
 const secret = 'f0'.repeat(32)
 
 function open(kms: string, flags: object = {}, env: Record<string, string> = {}) {
@@ -12,7 +13,7 @@ function open(kms: string, flags: object = {}, env: Record<string, string> = {})
 
 describe('--kms', () => {
   test('without one, and static, is the master key', async () => {
-    const env = { ASHERAH_MASTER_KEY_HEX: '00112233445566778899aabbccddeeff'.repeat(2) }
+    const env = { ASHERAH_MASTER_KEY_HEX: SEEDED_MASTER_KEY_HEX }
     const settings = createSettings({ flags: {}, env, file: undefined })
     const kms = await openKms({ settings, env, prompt: undefined, warn() {} })
     const wrapped = await kms.encryptKey(Buffer.alloc(32, 1))

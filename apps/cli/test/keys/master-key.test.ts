@@ -1,13 +1,14 @@
 import { EventEmitter } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { SEEDED_MASTER_KEY_HEX } from '@asherah/testing/tools'
 import { describe, expect, test } from 'vitest'
 import { type PromptInput, promptHidden } from '../../src/keys/hidden-prompt.ts'
 import { openMasterKey } from '../../src/keys/master-key.ts'
 import { createSettings } from '../../src/settings.ts'
 import { tempFolder } from '../temp-folder.ts'
 
-const hex = '00112233445566778899aabbccddeeff'.repeat(2)
+const hex = SEEDED_MASTER_KEY_HEX
 const otherHex = 'ff112233445566778899aabbccddeeff'.repeat(2)
 
 function open(flags: object, env: Record<string, string>, prompt?: () => Promise<string>) {

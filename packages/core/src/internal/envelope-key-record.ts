@@ -155,9 +155,11 @@ function recordOf(
 }
 
 function rowFault(asked: AskedKey | undefined): Fault {
-  const row = asked === undefined ? 'a metastore row' : `the metastore's row of ${shownId(asked.keyId)}`
-  const when = asked?.created === undefined ? '' : `, created ${asked.created}`
-  return (problem, cause) => new CorruptRecordError(`${row}${when}: ${problem}`, causeOf(cause))
+  return (problem, cause) => {
+    const row = asked === undefined ? 'a metastore row' : `the metastore's row of ${shownId(asked.keyId)}`
+    const when = asked?.created === undefined ? '' : `, created ${asked.created}`
+    return new CorruptRecordError(`${row}${when}: ${problem}`, causeOf(cause))
+  }
 }
 
 /** An id as a message shows it: quoted, escaped, and not a megabyte long. */

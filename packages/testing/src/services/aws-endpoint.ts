@@ -1,4 +1,4 @@
-import { SEEDED_SECRET } from './seeded-secret.ts'
+import { SEEDED_SECRET } from '../seeded-markers.ts'
 
 /** How to reach a stand-in for AWS, which serves every region. */
 export interface AwsEndpoint {

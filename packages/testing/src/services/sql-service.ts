@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process'
 import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { SEEDED_SECRET } from '../seeded-markers.ts'
 import type { Child } from './child.ts'
-import { SEEDED_SECRET } from './seeded-secret.ts'
 import type { Running } from './service.ts'
 
 /** A running SQL server, and what a test may do to it. */

@@ -1,4 +1,4 @@
-import { SEEDED_SECRET } from './seeded-secret.ts'
+import { SEEDED_SECRET } from '../seeded-markers.ts'
 import { type Running, type Service, startService } from './service.ts'
 import { createTdsServer, type TdsServer } from './tds/server.ts'
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { SEEDED_SECRET } from '../seeded-markers.ts'
 import { VaultRefusal } from './vault-transit.ts'
 
 /** How long a token lives. */
@@ -36,7 +37,7 @@ export function createTokens(): Tokens {
 
   const createToken = (settings: TokenSettings = {}): string => {
     const { ttlSeconds = 0, maxTtlSeconds } = settings
-    const token = `hvs.${randomUUID()}`
+    const token = `hvs.${SEEDED_SECRET}.${randomUUID()}`
     const diesAt = maxTtlSeconds === undefined ? Number.POSITIVE_INFINITY : Date.now() + maxTtlSeconds * 1_000
     const expiresAt = ttlSeconds === 0 ? Number.POSITIVE_INFINITY : Date.now() + ttlSeconds * 1_000
     tokens.set(token, { settings, diesAt, expiresAt: Math.min(expiresAt, diesAt) })
