@@ -101,7 +101,7 @@ const lines: readonly (readonly [what: string, value: string, good: boolean | un
 ]
 const verdict = (good: boolean | undefined): string => (good === undefined ? '–' : good ? '✓' : '✗')
 const markdown = [
-  `Soak: ${formatCount(options.partitions)} partitions, ${options.minutes} min, keys: ${options.path}; Node ${process.version}.`,
+  `Soak: ${formatCount(options.partitions)} partitions, ${options.minutes} min, keys: ${options.path}; Node ${process.version} ${process.execArgv.filter((flag) => flag.startsWith('--max')).join(' ')}.`,
   '',
   '| what | value | |',
   '|---|--:|---|',

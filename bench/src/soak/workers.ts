@@ -14,7 +14,8 @@ export async function runWorkers(count: number, path: SoakPath): Promise<number>
       next += 1
       const worker = new Worker(new URL('./worker.ts', import.meta.url), {
         workerData: path,
-        execArgv: process.execArgv.filter((flag) => flag !== '--expose-gc'),
+        // V8's flags are the process's.
+        execArgv: process.execArgv.filter((flag) => flag.startsWith('--conditions')),
       })
       const [code]: unknown[] = await once(worker, 'exit')
       if (code === 0) ended += 1
