@@ -38,7 +38,8 @@ async function makeBackend(plan: BackendPlan, load: LoadPackage): Promise<unknow
     return make(plan.options)
   } catch (cause) {
     if (!(cause instanceof InvalidConfigError)) throw cause
-    const message = cause.message.replaceAll('tls.serverName', 'TlsServerName') // the option's name in a config
+    // The option's name in a config, which gives no other part of it.
+    const message = cause.message.replaceAll(/tls\.serverName|the option tls\b/g, 'TlsServerName')
     throw new InvalidConfigError(`${plan.kind} refuses what the config gives it: ${message}`, { cause })
   }
 }

@@ -137,9 +137,15 @@ function regionMapOf(value: unknown, shown: string): Readonly<Record<string, str
   return Object.freeze(Object.fromEntries(entries))
 }
 
-/** The map's JSON text, as 3.x programs give it too; or `region=arn,region=arn`, as the server of the Go library takes it. */
+/**
+ * The map's JSON text, as 3.x programs give it too, or that text as a JSON string; or `region=arn,region=arn`, as the server
+ * of the Go library takes it.
+ */
 function regionMapText(text: string, shown: string): unknown {
-  if (/^\s*[{["]/.test(text)) return parseJson(text, shown)
+  if (/^\s*[{["]/.test(text)) {
+    const value = parseJson(text, shown)
+    return typeof value === 'string' && value.trim().startsWith('{') ? parseJson(value, shown) : value
+  }
   const map = new Map<string, string>()
   const form = 'it is region=arn,region=arn, or JSON'
   for (const entry of text.split(',').map((part) => part.trim())) {

@@ -129,17 +129,27 @@ describe('createFactoryFromConfig', () => {
     },
   )
 
-  it('names the key in the place of the option that a backend refuses', async () => {
+  it.each([
+    ['tls.serverName must be the name in the certificate', 'TlsServerName must be the name in the certificate'],
+    [
+      'connectionString turns TLS off, and the option tls turns it on',
+      'connectionString turns TLS off, and TlsServerName turns it on',
+    ],
+  ])('names the key in the place of the option that a backend refuses: %s', async (refusal, shown) => {
+    // The words are the backends' own.
+    const sources = ['metastore-mysql/src/options.ts', 'sql-shared/src/server-options.ts']
+    const texts = sources.map((path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'))
+    expect(texts.some((text) => text.includes(refusal))).toBe(true)
     const refusing: LoadPackage = async (name) => {
       if (name !== '@asherah/metastore-mysql') return load(name)
       const createMysqlMetastore = (): never => {
-        throw new InvalidConfigError('tls.serverName must be the name in the certificate')
+        throw new InvalidConfigError(refusal)
       }
       return { createMysqlMetastore }
     }
     const mysql = { ...config, metastore: 'rdbms', connectionString: 'u@tcp(192.0.2.1)/d' }
     await expect(createFactoryFromConfig(mysql, { load: refusing })).rejects.toThrow(
-      'mysql refuses what the config gives it: TlsServerName must be the name in the certificate',
+      `mysql refuses what the config gives it: ${shown}`,
     )
   })
 

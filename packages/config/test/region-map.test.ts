@@ -22,6 +22,8 @@ describe.each(readers)('D-122 the text of a region map in %s', (shown, read) => 
     [` us-west-2 = ${WEST} , us-east-1=${EAST}\n`, { 'us-west-2': WEST, 'us-east-1': EAST }],
     [JSON.stringify({ 'us-east-1': EAST }), { 'us-east-1': EAST }],
     [` {"us-west-2":"${WEST}"}`, { 'us-west-2': WEST }],
+    [JSON.stringify(JSON.stringify({ 'us-west-2': WEST })), { 'us-west-2': WEST }],
+    [JSON.stringify(' {"R1":"A1"}'), { R1: 'A1' }],
   ])('%s', (text, expected) => {
     expect(read(text)).toEqual(expected)
   })
@@ -40,6 +42,9 @@ describe.each(readers)('D-122 the text of a region map in %s', (shown, read) => 
     ['{"R1":"A1","R1":"A2"}', 'has "R1" twice'],
     ['{}', 'names no region'],
     ['["hunter2=x"]', 'is an object of KMS key ARNs by region, not a list'],
+    [JSON.stringify('{"R1":"hunter2"'), 'is not JSON'],
+    [JSON.stringify('{"R1":"A1","R1":"A2"}'), 'has "R1" twice'],
+    [JSON.stringify(JSON.stringify('{"R1":"A1"}')), 'is an object of KMS key ARNs by region, not a string'],
     ['"hunter2=x"', 'is an object of KMS key ARNs by region, not a string'],
   ])('%s: %s', (text, message) => {
     try {

@@ -61,6 +61,14 @@ test.each<[string, () => Error]>([
   ],
   ['its errors', () => new AggregateError([new Error(`of account ${SEEDED_ACCOUNT}.`)], 'no credentials')],
   ['its fields', () => Object.assign(new Error('refused'), { Message: REFUSAL })],
+  [
+    'the answer of STS, as the SDK keeps it',
+    () => {
+      const answer = { Type: 'Sender', Code: 'AccessDenied', Message: REFUSAL, message: REFUSAL }
+      const error = Object.assign(new Error(REFUSAL), { name: 'AccessDenied', Type: 'Sender', Error: answer })
+      return Object.assign(new Error('no credentials'), { cause: error })
+    },
+  ],
   ['an error that cannot be changed', () => Object.freeze(new Error(REFUSAL))],
   [
     'an error that is its own cause',

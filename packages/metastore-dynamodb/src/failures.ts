@@ -37,7 +37,9 @@ export function toMetastoreError(
 ): MetastoreError {
   const tries = Math.max(attempts, sdkAttempts(error))
   const often = tries > 1 ? `, after ${tries} tries` : ''
-  return new MetastoreError(`DynamoDB ${what}, table ${tableName}${often}: ${reasonOf(error, region)}`, {
+  // It may be an ARN.
+  const table = redactAccounts(tableName)
+  return new MetastoreError(`DynamoDB ${what}, table ${table}${often}: ${reasonOf(error, region)}`, {
     cause: withoutAccounts(error),
   })
 }

@@ -191,6 +191,35 @@ test('D-117 a refusal that names accounts keeps its name, and loses them', async
   expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(SEEDED_ACCOUNT)
 })
 
+test('D-117 nor are accounts in the reasons of a transaction that was cancelled', async () => {
+  await using metastore = proxied()
+  const Message = `of arn:aws:dynamodb:us-west-2:${SEEDED_ACCOUNT}:table/Keys`
+  const answer = {
+    __type: 'com.amazonaws.dynamodb.v20120810#TransactionCanceledException',
+    CancellationReasons: [{ Code: 'None' }, { Code: 'ValidationError', Message }],
+  }
+  const headers = { 'content-type': 'application/x-amz-json-1.0' }
+  proxy.setFault({ kind: 'status', status: 400, body: JSON.stringify(answer), headers })
+  const error = await failureOf(metastore.load('_SK_x', 1))
+  const reason = { Code: 'ValidationError', Message: 'of arn:aws:dynamodb:us-west-2:[redacted]:table/Keys' }
+  expect(error.cause).toMatchObject({
+    name: 'TransactionCanceledException',
+    CancellationReasons: [{ Code: 'None' }, reason],
+  })
+  expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(SEEDED_ACCOUNT)
+})
+
+test('D-117 a table that is given by its ARN is named without its account', async () => {
+  await using metastore = proxied({ tableName: `arn:aws:dynamodb:us-west-2:${SEEDED_ACCOUNT}:table/Keys` })
+  proxy.setFault({ kind: 'awsError', type: 'ValidationException' })
+  const error = await failureOf(metastore.load('_SK_x', 1))
+  expect(error.message).toContain('table arn:aws:dynamodb:us-west-2:[redacted]:table/Keys: ValidationException')
+  proxy.setFault({ kind: 'awsError', type: 'ResourceNotFoundException' })
+  const { findings } = await metastore.check()
+  expect(findings).toMatchObject([{ level: 'fail', message: expect.stringContaining('there is no such table') }])
+  expect(inspect([error, findings], { depth: 10, showHidden: true })).not.toContain(SEEDED_ACCOUNT)
+})
+
 describe('D-075 what another try cannot cure is not tried again', () => {
   test.each([
     ['AccessDeniedException', /table Keys-.*: AccessDeniedException: injected/],

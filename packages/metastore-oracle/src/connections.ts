@@ -2,6 +2,7 @@ import { borrowConnections, type ConnectionSource, createPool, inTime } from '@a
 import oracledb from 'oracledb'
 import type { OwnConnections } from './options.ts'
 import type { OracleConnection, OraclePool } from './oracle-types.ts'
+import { isRunning, sessionOf } from './session.ts'
 
 /**
  * What our statements count on: TIMESTAMP WITH LOCAL TIME ZONE columns in UTC, and ids compared and ordered by their
@@ -17,7 +18,7 @@ export function createOwnConnections({ target, wallet, pool }: OwnConnections): 
       async open() {
         const connection: OracleConnection = await oracledb.getConnection({ ...target, ...wallet })
         try {
-          await inTime(connection.execute(SESSION_SETTINGS, {}, {}), pool.connectTimeoutMs)
+          await inTime(sessionOf(connection).run(SESSION_SETTINGS, {}), pool.connectTimeoutMs)
         } catch (error) {
           end(connection, true)
           throw error
@@ -26,7 +27,7 @@ export function createOwnConnections({ target, wallet, pool }: OwnConnections): 
       },
       close: end,
       isOpen: (connection) => connection.isHealthy?.() !== false,
-      ping: (connection) => connection.execute('SELECT 1 FROM dual', {}, {}),
+      ping: (connection) => sessionOf(connection).run('SELECT 1 FROM dual', {}),
     },
     pool,
   )
@@ -50,8 +51,11 @@ function end(connection: OracleConnection, broken: boolean): void {
   ended.catch(() => {})
 }
 
-/** A connection runs one operation at a time, so to close it waits for the statement that runs, if need be for ever. */
+/**
+ * A connection runs one operation at a time, so to close it waits for the statement that runs, if need be for ever. Where none
+ * runs, a break would leave the server's answer to it unread.
+ */
 async function breakAndDrop(connection: OracleConnection): Promise<void> {
-  await connection.break?.().catch(() => {})
+  if (isRunning(connection)) await connection.break?.().catch(() => {})
   await connection.close({ drop: true })
 }

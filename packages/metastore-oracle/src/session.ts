@@ -21,11 +21,23 @@ const OPTIONS: OracleExecuteOptions = {
   fetchTypeHandler: ({ dbType }) => (LARGE_TEXT.has(dbType) ? { type: oracledb.STRING } : undefined),
 }
 
+const running = new WeakSet<OracleConnection>()
+
+/** Whether a statement of ours has no answer yet. */
+export function isRunning(connection: OracleConnection): boolean {
+  return running.has(connection)
+}
+
 export function sessionOf(connection: OracleConnection): Session {
   return {
     async run(text, binds) {
-      const { rows, rowsAffected = 0 } = await connection.execute(text, binds, OPTIONS)
-      return { rows: Array.isArray(rows) ? rows : [], affected: rowsAffected }
+      running.add(connection)
+      try {
+        const { rows, rowsAffected = 0 } = await connection.execute(text, binds, OPTIONS)
+        return { rows: Array.isArray(rows) ? rows : [], affected: rowsAffected }
+      } finally {
+        running.delete(connection)
+      }
     },
   }
 }

@@ -41,6 +41,8 @@ test('a session that cannot be made ready is ended', async () => {
   const metastore = createOracleMetastore({ connectionString, retryTimeoutMs: 0 })
   await expect(metastore.loadLatest('_SK_a_b')).rejects.toMatchObject({ code: 'ERR_ASHERAH_METASTORE' })
   expect(pool.closed).toEqual(['dropped'])
+  // No statement runs any more.
+  expect(pool.broken).toEqual([])
   await metastore.close()
 })
 
@@ -54,6 +56,7 @@ test('a statement that hangs is broken off: its session ends, and the next call 
   const metastore = createOracleMetastore({ connectionString, queryTimeoutMs: 20, retryTimeoutMs: 0 })
   await expect(metastore.loadLatest('_SK_a_b')).rejects.toThrow(/no answer in 20 ms \(queryTimeoutMs\)/)
   await expect.poll(() => pool.closed).toEqual(['dropped'])
+  expect(pool.broken).toEqual(['running'])
   expect(await metastore.loadLatest('_SK_a_b')).toBe(null)
   expect(open).toHaveBeenCalledTimes(2)
   await metastore.close()

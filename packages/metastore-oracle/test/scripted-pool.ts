@@ -28,6 +28,8 @@ export interface ScriptedPool extends OraclePool {
   readonly sent: readonly Sent[]
   /** How connections were given back. */
   readonly closed: readonly ('kept' | 'dropped')[]
+  /** Breaks that were asked for: while a statement hung, or not. */
+  readonly broken: readonly ('running' | 'idle')[]
   /** The first that matches counts. */
   script(...scripts: readonly Script[]): void
 }
@@ -44,6 +46,7 @@ export const COLUMNS: readonly object[] = [
 export function createScriptedPool(columns: readonly object[] = COLUMNS): ScriptedPool {
   const sent: Sent[] = []
   const closed: ('kept' | 'dropped')[] = []
+  const broken: ('running' | 'idle')[] = []
   let scripts: { readonly script: Script; left: number }[] = []
   const open = (): OracleConnection => {
     let running: Promise<unknown> | undefined
@@ -57,17 +60,17 @@ export function createScriptedPool(columns: readonly object[] = COLUMNS): Script
         entry.left -= 1
         const { rows, rowsAffected, error, hangs } = entry.script
         if (hangs === true) {
-          const broken = new Promise<void>((resolve) => {
+          running = new Promise<void>((resolve) => {
             breakOff = resolve
           })
-          running = broken
-          await broken
+          await running
           throw oracleError('ORA-01013', 1013)
         }
         if (error !== undefined) throw error
         return { rows, rowsAffected }
       },
       async break() {
+        broken.push(running === undefined ? 'idle' : 'running')
         breakOff()
       },
       async close(...args: readonly [options?: { readonly drop: boolean }]) {
@@ -80,6 +83,7 @@ export function createScriptedPool(columns: readonly object[] = COLUMNS): Script
   return {
     sent,
     closed,
+    broken,
     getConnection: async () => open(),
     script(...added) {
       scripts = added.map((script) => ({ script, left: script.times ?? Number.POSITIVE_INFINITY }))

@@ -1,5 +1,5 @@
 import { MetastoreError } from '@asherah/core/backend'
-import { codeOf } from '@asherah/sql-shared'
+import { codeOf, LostConnectionError } from '@asherah/sql-shared'
 
 const NOT_POSTGRES = 'what answers there does not speak as PostgreSQL does: check host and port'
 
@@ -13,7 +13,7 @@ const ADVICE: ReadonlyMap<string, string> = new Map([
     'SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be',
     'the server asks for a password: give it in the connection string, as config.password, or in PGPASSWORD',
   ],
-  ['There was an error establishing an SSL connection', NOT_POSTGRES],
+  ['There was an error establishing an SSL connection', `the server is overloaded, or ${NOT_POSTGRES}`],
   ['received invalid response: ', NOT_POSTGRES],
 ])
 
@@ -22,5 +22,7 @@ export function withAdvice(error: unknown): unknown {
   if (!(error instanceof Error) || codeOf(error) !== undefined) return error
   const { message } = error
   const [, advice] = [...ADVICE].find(([start]) => message.startsWith(start)) ?? []
-  return advice === undefined ? error : new MetastoreError(`PostgreSQL: ${message}; ${advice}`, { cause: error })
+  if (advice === undefined) return error
+  if (error instanceof LostConnectionError) return new LostConnectionError(`${message}; ${advice}`, { cause: error })
+  return new MetastoreError(`PostgreSQL: ${message}; ${advice}`, { cause: error })
 }

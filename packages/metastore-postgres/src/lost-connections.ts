@@ -9,6 +9,8 @@ const LOST: ReadonlySet<string> = new Set([
   'Connection terminated due to connection timeout',
   'Connection terminated unexpectedly',
   'Query read timeout',
+  // A server that cannot start a process for the connection answers the request for TLS with an error.
+  'There was an error establishing an SSL connection',
   'timeout exceeded when trying to connect',
   'timeout expired',
 ])

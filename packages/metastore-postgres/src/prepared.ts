@@ -30,8 +30,10 @@ export function createPreparedQuery(): Query {
       return await client.query({ name: nameOf(names, text), text, values, types: AS_TEXT })
     } catch (error) {
       if (!NAME_REFUSED.has(codeOf(error))) throw error
+      const result = await query(client, text, values)
+      // So it was the name, and not the statement.
       isRefused = true
-      return query(client, text, values)
+      return result
     }
   }
 }

@@ -121,11 +121,27 @@ test.each([false, true])('a server that is no PostgreSQL is an error at once (TL
     client.end('\x4a\0\0\0\x0a8.0.36\0rest of a greeting')
   })
   const config = { host: '127.0.0.1', port: await portOf(mysql), database: 'd', user: 'u', password: 'p' }
-  const metastore = createPostgresMetastore({ config, tls })
+  // With TLS it may be an overloaded PostgreSQL too.
+  const metastore = createPostgresMetastore({ config, tls, ...(tls && { retryTimeoutMs: 0 }) })
   await expect(metastore.load('k', CREATED)).rejects.toThrow(/does not speak as PostgreSQL does: check host and port/)
   expect(connections).toBe(1)
   await metastore.close()
   mysql.close()
+})
+
+test('a server that answers the request for TLS with an error, as an overloaded one does, is asked again', async () => {
+  let connections = 0
+  const overloaded = createServer((client) => {
+    connections += 1
+    client.on('error', () => {})
+    client.end('E')
+  })
+  const config = { host: '127.0.0.1', port: await portOf(overloaded), database: 'd', user: 'u', password: 'p' }
+  const metastore = createPostgresMetastore({ config, tls: true, retryTimeoutMs: 300 })
+  await expect(metastore.load('k', CREATED)).rejects.toThrow(/the server is overloaded, or/)
+  expect(connections).toBeGreaterThan(1)
+  await metastore.close()
+  overloaded.close()
 })
 
 test('a login that fails in this process, as MD5 does under FIPS, is an error at once', async () => {

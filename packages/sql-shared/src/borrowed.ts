@@ -37,8 +37,11 @@ export function borrowConnections<C>(
       }
     },
     release(connection, broken) {
-      pool.giveBack(connection, broken)
-      returned()
+      try {
+        pool.giveBack(connection, broken)
+      } finally {
+        returned()
+      }
     },
     close() {
       closing ??= new Promise((resolve) => {

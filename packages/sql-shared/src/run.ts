@@ -44,6 +44,8 @@ export function createRun<C>(source: ConnectionSource<C>, rules: RunRules): Run<
         borrowed = { connection }
         const answer = inTime(action(connection), queryTimeoutMs, undefined, 'queryTimeoutMs')
         const result = await (signal === undefined ? answer : unlessAborted(answer, signal, () => {}))
+        // Given back once, even if that fails.
+        borrowed = undefined
         source.release(connection, false)
         return result
       } catch (error) {

@@ -1,5 +1,6 @@
 import { type BorrowedPool, borrowConnections } from '@asherah/sql-shared'
 import { expect, test } from 'vitest'
+import { createRun } from '../src/run.ts'
 
 /** What happened to the one connection of a pool. */
 function poolOf(overrides: Partial<BorrowedPool<string>> = {}) {
@@ -30,6 +31,21 @@ test('a connection is prepared, used and returned; close waits for it', async ()
   source.release(connection, false)
   await closing
   expect(events).toEqual(['borrowed', 'prepared', 'returned'])
+})
+
+test('a pool that fails to take a connection back fails the call, once, and close does not wait for it', async () => {
+  let returns = 0
+  const { source } = poolOf({
+    giveBack() {
+      returns += 1
+      throw new Error('already released')
+    },
+  })
+  const limits = { queryTimeoutMs: 1_000, retryTimeoutMs: 1_000 }
+  const run = createRun(source, { ...limits, survives: () => true, isTransient: () => false, hintOf: () => undefined })
+  await expect(run('Fake load', undefined, async () => 'answer')).rejects.toThrow('Fake load: already released')
+  expect(returns).toBe(1)
+  await source.close()
 })
 
 test('a connection whose session does not become ready, or fails to, is ended', async () => {

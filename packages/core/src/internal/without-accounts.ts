@@ -2,7 +2,7 @@
 const ACCOUNT = /(?<![\w-])\d{12}(?![\w-])/g
 
 /** As deep as the SDK nests the errors of its credential providers, and more. */
-const MAX_DEPTH = 8
+const MAX_DEPTH = 16
 
 /** An AWS account's id in a text, alone or in an ARN, becomes `[redacted]`. */
 export function redactAccounts(text: string): string {
@@ -11,35 +11,73 @@ export function redactAccounts(text: string): string {
 
 /**
  * An error of the AWS SDK as it may be the cause of ours. AWS's refusals name the caller and the resource by their ARNs, with
- * the account's id; and the SDK's errors keep the request, in whose headers a session token may be. An error with either is
- * copied without: same class, name, `$metadata` and stack. What has neither is given back.
+ * the account's id, in the message and in what the SDK keeps of the answer; and the SDK's errors keep the request, in whose
+ * headers a session token may be. An error with either is copied without: same class, name, `$metadata` and stack. What has
+ * neither is given back. Errors, plain objects and arrays are looked into; in a copy, what leads back to itself is undefined.
  */
 export function withoutAccounts(error: unknown): unknown {
-  return safe(error, 0)
+  return safe(error, 0, new Map())
 }
 
-function safe(error: unknown, depth: number): unknown {
-  if (!(error instanceof Error)) return error
-  if (depth === MAX_DEPTH) return undefined
+/** @param seen What was met so far, and what stands for it: undefined as long as that is not known. */
+function safe(value: unknown, depth: number, seen: Map<object, unknown>): unknown {
+  if (typeof value === 'string') return redactAccounts(value)
+  // Others, such as a Date, cannot be copied by their fields.
+  if (typeof value !== 'object' || value === null || !(Array.isArray(value) || hasOnlyFields(value))) return value
+  if (depth === MAX_DEPTH || seen.has(value)) return seen.get(value)
+  seen.set(value, undefined)
+  const result = Array.isArray(value)
+    ? safeList(value, (one) => safe(one, depth + 1, seen))
+    : safeFields(value, (one) => safe(one, depth + 1, seen))
+  seen.set(value, result)
+  return result
+}
+
+function hasOnlyFields(value: object): boolean {
+  return value instanceof Error || [Object.prototype, null].includes(Object.getPrototypeOf(value))
+}
+
+function safeList(list: readonly unknown[], safeOf: (value: unknown) => unknown): readonly unknown[] {
+  const copy = list.map(safeOf)
+  return copy.every((value, i) => Object.is(value, list[i])) ? list : copy
+}
+
+function safeFields(object: object, safeOf: (value: unknown) => unknown): object {
   // Those that do not enumerate, such as `stack` and `cause`, too. The SDK's `$response` cannot be deleted.
-  const names = Object.getOwnPropertyNames(error).filter((name) => name !== '$response')
-  const values = names.map((name) => {
-    const value: unknown = Reflect.get(error, name)
-    if (typeof value === 'string') return redactAccounts(value)
-    if (name === 'cause') return safe(value, depth + 1)
-    return name === 'errors' && Array.isArray(value) ? value.map((one) => safe(one, depth + 1)) : value
+  const names = Object.getOwnPropertyNames(object).filter((name) => name !== '$response')
+  const fields = names.map((name) => {
+    const value = fieldOf(object, name)
+    return { name, value, safe: safeOf(value) }
   })
-  if (!('$response' in error) && names.every((name, i) => isSame(values[i], Reflect.get(error, name)))) return error
-  const copy = new Error()
-  Object.setPrototypeOf(copy, Object.getPrototypeOf(error))
-  for (const [i, name] of names.entries()) {
-    const enumerable = Object.prototype.propertyIsEnumerable.call(error, name)
-    Object.defineProperty(copy, name, { value: values[i], enumerable, writable: true, configurable: true })
+  const isSame = fields.every((field) => Object.is(field.value, field.safe)) && !('$response' in object)
+  const message = object instanceof DOMException ? textOf(object, 'message') : ''
+  if (isSame && redactAccounts(message) === message) return object
+  const copy = emptyCopy(object)
+  for (const { name, safe } of fields) {
+    const enumerable = Object.prototype.propertyIsEnumerable.call(object, name)
+    Object.defineProperty(copy, name, { value: safe, enumerable, writable: true, configurable: true })
   }
   return copy
 }
 
-function isSame(value: unknown, other: unknown): boolean {
-  if (!Array.isArray(value) || !Array.isArray(other)) return value === other
-  return value.length === other.length && value.every((one, i) => one === other[i])
+/** Undefined of a getter that throws. */
+function fieldOf(object: object, name: string): unknown {
+  try {
+    return Reflect.get(object, name)
+  } catch {
+    return undefined
+  }
+}
+
+function textOf(object: object, name: string): string {
+  const value = fieldOf(object, name)
+  return typeof value === 'string' ? value : ''
+}
+
+/** An object of the same class. Only its constructor can give a DOMException its message and its name. */
+function emptyCopy(object: object): object {
+  if (object instanceof DOMException) {
+    return new DOMException(redactAccounts(textOf(object, 'message')), textOf(object, 'name'))
+  }
+  return Object.setPrototypeOf(object instanceof Error ? new Error() : {}, Object.getPrototypeOf(object))
 }
