@@ -45,7 +45,7 @@ for (const group of chosen) {
     quick: options.quick,
     report(row) {
       rows.push(row)
-      process.stderr.write(`  ${row.id}\n`)
+      process.stderr.write(`  ${row.id}${row.ratio === null ? '' : `  ${row.ratio.toFixed(2)}`}\n`)
     },
   })
 }
